@@ -1,0 +1,10 @@
+"""The ground floor: what a process is, and the rules by which processes meet, signal and end.
+
+Read it in this order. ``reasons`` and ``errors`` are the words. ``process`` is the object at rest; ``runtime``
+holds all of them for one event loop. ``mailbox`` puts messages in and takes them out; ``scheduler`` lets
+processes handle them, on the run queue or in a task of their own (``steps``). ``signals`` carries links, monitors
+and exit signals, and ``death`` ends a process. ``names``, ``timers``, ``adoption``, ``spawning`` and
+``inspection`` are what ``regrow.process`` offers on top. ``reports`` and ``events`` tell the outside.
+
+Nothing here knows of servers or supervisors.
+"""

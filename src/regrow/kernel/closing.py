@@ -1,0 +1,62 @@
+"""The end of a runtime: the roots are stopped in reverse order, and nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import asyncio
+
+from regrow.kernel import reports, signals
+from regrow.kernel.adoption import ASYNCIO_TASK
+from regrow.kernel.process import DEAD, Pid, Process
+from regrow.kernel.reasons import SHUTDOWN
+from regrow.kernel.runtime import Runtime, on_new_runtime
+
+__all__ = ["stop_all"]
+
+PATIENCE = 5.0
+"""Seconds that a root which is no supervisor has to end by itself; a supervisor has its children's times."""
+
+
+async def stop_all(rt: Runtime) -> None:
+    """Stop every process: the roots one after another, the last started first, then whoever is still there."""
+    while roots := _roots(rt):
+        for process in reversed(roots):
+            await _stop(rt, process)
+    left = [each for each in rt.processes.values() if each.behaviour is not ASYNCIO_TASK]
+    if left:
+        reports.left_over(rt, left)
+    rt.close()
+
+
+def _roots(rt: Runtime) -> list[Process]:
+    def rooted(process: Process) -> bool:
+        parent = rt.processes.get(process.parent or Pid(0))
+        return parent is None or parent.behaviour is ASYNCIO_TASK
+
+    return [each for each in rt.processes.values() if each.behaviour is not ASYNCIO_TASK and rooted(each)]
+
+
+async def _stop(rt: Runtime, process: Process) -> None:
+    if process.status == DEAD:
+        return
+    gone: asyncio.Future[None] = rt.loop.create_future()
+    signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
+    # As its parent would: a process that traps exits ends by that too.
+    signals.stop_signal(process, SHUTDOWN)
+    patience = PATIENCE if process.behaviour.children is None else None
+    try:
+        await asyncio.wait_for(gone, patience)
+    except TimeoutError:
+        signals.kill(process)
+        await asyncio.wait({_killed(rt, process)}, timeout=1.0)
+
+
+def _killed(rt: Runtime, process: Process) -> asyncio.Future[None]:
+    gone: asyncio.Future[None] = rt.loop.create_future()
+    if process.status == DEAD:
+        gone.set_result(None)
+    else:
+        signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
+    return gone
+
+
+on_new_runtime(lambda rt: setattr(rt, "on_close", stop_all))

@@ -1,0 +1,149 @@
+"""Crash reports: one for each crash, in full, through the standard ``logging``.
+
+Who (pid, name, kind, ancestors), why (the exception, raw, so that a handler can format its traceback), the last
+message, and the state as ``format_status`` shows it. Messages and states are rendered to a bounded text at once and
+never kept. All of it stands in the record's ``regrow`` attribute too, for handlers that want fields.
+"""
+
+from __future__ import annotations
+
+import logging
+from reprlib import Repr
+from typing import Any
+
+from regrow.kernel.events import emit
+from regrow.kernel.process import Process
+from regrow.kernel.runtime import Runtime
+
+__all__ = ["ancestors", "brief", "crashed", "fenced", "logger"]
+
+logger = logging.getLogger("regrow")
+LIMIT = 1000
+
+_repr = Repr()
+_repr.maxstring = _repr.maxother = 300
+_repr.maxlist = _repr.maxtuple = _repr.maxdict = _repr.maxset = 12
+_repr.maxlevel = 4
+
+
+def brief(value: object) -> str:
+    """*value* in at most a thousand characters, whatever it is."""
+    try:
+        text = _repr.repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."
+
+
+def ancestors(process: Process) -> list[object]:
+    """The name or pid of each ancestor, the parent first, up to one that has ended."""
+    found: list[object] = []
+    parent = process.parent
+    while parent is not None and len(found) < 64:
+        above = process.runtime.processes.get(parent)
+        found.append(parent if above is None or above.name is None else above.name)
+        parent = None if above is None else above.parent
+    return found
+
+
+def crashed(process: Process, reason: object, message: Any = None) -> None:
+    """*process* ends with *reason*, which is not a clean one."""
+    rt = process.runtime
+    if rt.listeners:
+        emit(
+            rt,
+            "process.crashed",
+            pid=process.pid,
+            name=process.name,
+            kind=process.behaviour.name,
+            reason=reason,
+        )
+    if not logger.isEnabledFor(logging.ERROR):
+        return
+    fields = {
+        "event": "crash",
+        "pid": process.pid,
+        "name": None if process.name is None else brief(process.name),
+        "kind": process.behaviour.name,
+        "ancestors": [brief(each) for each in ancestors(process)],
+        "callers": list(process.extra.callers) if process.extra is not None else [],
+        "reason": brief(reason),
+        "message": _message(process, message),
+        "client": None
+        if process.request is None or process.request.caller is None
+        else process.request.caller.pid,
+        "state": _state(process, reason, message),
+    }
+    error = reason if isinstance(reason, BaseException) else None
+    logger.error(
+        "%s terminating: %s\n  last message: %s\n  state: %s\n  ancestors: %s",
+        process,
+        fields["reason"],
+        fields["message"],
+        fields["state"],
+        fields["ancestors"],
+        exc_info=None if error is None else (type(error), error, error.__traceback__),
+        extra={"regrow": fields},
+    )
+
+
+def fenced(process: Process, where: str) -> None:
+    """*process* would not end, and was cut off."""
+    logger.error(
+        "%s did not end in the time it had and was cut off %s. "
+        "A handler must let CancelledError pass, and not wait without end in its finally",
+        process,
+        where,
+        extra={
+            "regrow": {"event": "fenced", "pid": process.pid, "kind": process.behaviour.name, "where": where}
+        },
+    )
+
+
+def left_over(rt: Runtime, processes: list[Process]) -> None:
+    """The loop closes, and these would not end."""
+    logger.error(
+        "the event loop closes with %d processes still alive: %s",
+        len(processes),
+        ", ".join(repr(each) for each in processes[:10]),
+        extra={"regrow": {"event": "left over", "pids": [each.pid for each in processes]}},
+    )
+
+
+def _message(process: Process, message: Any) -> str:
+    if not (isinstance(message, tuple) and len(message) == 4):
+        return brief(message)
+    function, args, kwargs, request = message
+    if function is None:
+        return brief(args)
+    if request is not None and request.system:
+        return str(request.label)
+    words = [brief(each) for each in args] + [f"{key}={brief(value)}" for key, value in kwargs.items()]
+    name = getattr(function, "__name__", repr(function))
+    if function == process.behaviour.handle_info:
+        return ", ".join(words)
+    text = f"{name}({', '.join(words)})"
+    return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."
+
+
+def _state(process: Process, reason: object, message: Any) -> str:
+    try:
+        return show_state(process, {"reason": reason, "message": message})
+    except Exception as error:
+        return f"<format_status raised {type(error).__name__}>"
+
+
+def show_state(process: Process, status: dict[str, Any]) -> str:
+    """The state as its class wants it shown: through ``format_status`` if there is one."""
+    server = process.server
+    if server is None:
+        return "None"
+    if process.behaviour.format_status is not None:
+        shown = process.behaviour.format_status(server, {"state": server, **status})
+        if isinstance(shown, dict) and "state" in shown:
+            shown = shown["state"]
+        if shown is not server:
+            return brief(shown)
+    if any("__repr__" in vars(each) for each in type(server).__mro__[:-1]):
+        return brief(server)
+    return brief(getattr(server, "__dict__", server))

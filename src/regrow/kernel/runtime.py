@@ -1,0 +1,209 @@
+"""One runtime for one event loop: the table of its processes, its names, and the time it lets them have.
+
+Nothing of regrow is global beyond it. It is made when regrow is first used on a loop, and closed when the loop
+shuts its async generators down, which ``asyncio.run`` does last: a *keeper* generator then stops what still lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import Context, copy_context
+from threading import get_ident
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from regrow.kernel.errors import NoCurrentProcess, RuntimeClosed, WrongThread
+
+if TYPE_CHECKING:
+    from regrow.kernel.process import Pid, Process
+    from regrow.kernel.timers import Expiries
+
+__all__ = ["SLICE", "Runtime", "runtime"]
+
+SLICE = 0.005
+"""Seconds of a loop turn that processes may use before timers, sockets and other tasks get theirs."""
+HEADROOM = 250
+"""Stack frames that must be free for a handler to run on its caller's stack."""
+
+
+class Runtime:
+    """The processes of one event loop."""
+
+    __slots__ = (
+        "__weakref__",
+        "armed",
+        "closed",
+        "context",
+        "current",
+        "delivering",
+        "dying",
+        "expiries",
+        "globals",
+        "inline",
+        "keeper",
+        "listeners",
+        "loop",
+        "names",
+        "on_close",
+        "outbox",
+        "parts",
+        "processes",
+        "run_queue",
+        "scheduler",
+        "slice_armed",
+        "slice_end",
+        "slice_frame",
+        "tasks",
+        "thread",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inline: str | None = None) -> None:
+        mode = inline or os.environ.get("REGROW_INLINE", "on")
+        if mode not in ("on", "off", "random"):
+            raise ValueError(f"REGROW_INLINE={mode!r} is not a mode: use on, off or random")
+        self.loop = loop
+        self.thread = get_ident()
+        self.context: Context = copy_context()
+        self.current: Process | None = None  # who is on the stack now; None is plain asyncio code
+        self.processes: dict[Pid, Process] = {}
+        self.names: dict[Any, Process] = {}
+        self.globals: dict[Any, Process] = {}
+        self.tasks: dict[asyncio.Task[Any], Process] = {}  # adopted asyncio tasks
+        self.dying = 0  # adopted tasks whose exit is decided, and which have not ended
+        self.run_queue: deque[Process] = deque()
+        self.armed = False
+        self.outbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # signals on their way
+        self.delivering = False
+        self.expiries: dict[float, Expiries] = {}
+        self.inline = mode
+        self.slice_end = 0.0
+        self.slice_armed = False
+        self.slice_frame: FrameType | None = None
+        self.listeners: list[Callable[[str, dict[str, Any]], None]] = []
+        self.parts: dict[str, Any] = {}  # what the parts above keep per runtime, each under its own name
+        self.closed = False
+        self.scheduler: Callable[[Runtime], None] = _no_scheduler
+        self.on_close: Callable[[Runtime], Awaitable[None]] | None = None
+        self.keeper: AsyncGenerator[None, None] = _keep(self)
+
+    # --- the slice: how long calls may run on their callers' stacks ------------------------------------------------
+
+    def may_inline(self, frame: FrameType) -> bool:
+        """Whether a handler may run here and now, on the stack of the coroutine *frame* that asks for it.
+
+        Time is what protects the loop, not a count; and the stack must have room for the handler, or a caller
+        deep in recursion would see an innocent server die of a RecursionError. The depth of a frame is looked
+        at once a slice.
+        """
+        if self.inline != "on" and (self.inline == "off" or random.random() < 0.5):
+            return False
+        if self.slice_armed:
+            if monotonic() >= self.slice_end:
+                return False
+        else:
+            self.slice_armed = True
+            self.slice_end = monotonic() + SLICE
+            self.loop.call_soon(self._end_slice)
+        if frame is not self.slice_frame:
+            try:
+                sys._getframe(max(sys.getrecursionlimit() - HEADROOM, 50))
+            except ValueError:
+                self.slice_frame = frame if self.inline == "on" else None
+            else:
+                return False
+        return True
+
+    def _end_slice(self) -> None:
+        self.slice_armed = False
+        self.slice_end = 0.0
+        self.slice_frame = None
+
+    # --- the run queue ---------------------------------------------------------------------------------------------
+
+    def schedule(self, process: Process) -> None:
+        """Give *process* a turn; the caller has set its state."""
+        self.run_queue.append(process)
+        if not self.armed:
+            self.armed = True
+            self.loop.call_soon(self.scheduler, self)
+
+    # --- refusals --------------------------------------------------------------------------------------------------
+
+    def check(self, what: str) -> None:
+        """Refuse use from another thread, from another loop, or after the end."""
+        if get_ident() != self.thread:
+            raise WrongThread(
+                f"{what} belongs to another thread's event loop. From here use "
+                "asyncio.run_coroutine_threadsafe(...) with the loop that it lives in"
+            )
+        if self.closed or self.loop.is_closed():
+            self.close()
+            raise RuntimeClosed(f"the event loop that {what} lived in has ended, and its processes with it")
+        running = asyncio._get_running_loop()
+        if running is not None and running is not self.loop:
+            raise WrongThread(f"{what} belongs to another event loop than the one that runs now")
+
+    def close(self) -> None:
+        global _last
+        self.closed = True
+        self.slice_end = 0.0
+        if _last is not None and _last[1] is self:
+            _last = None
+
+
+def _no_scheduler(runtime: Runtime) -> None:
+    raise AssertionError("regrow.kernel.scheduler is not imported")
+
+
+async def _keep(runtime: Runtime) -> AsyncGenerator[None, None]:
+    """Wait until the loop closes its async generators, then stop what is left."""
+    try:
+        yield
+    finally:
+        try:
+            if runtime.on_close is not None:
+                await runtime.on_close(runtime)
+        finally:
+            runtime.close()
+
+
+_last: tuple[asyncio.AbstractEventLoop, Runtime] | None = None
+_hooks: list[Callable[[Runtime], None]] = []
+
+
+def on_new_runtime(hook: Callable[[Runtime], None]) -> None:
+    """Let a module of the kernel fit out every new runtime."""
+    _hooks.append(hook)
+
+
+def runtime() -> Runtime:
+    """The runtime of the running event loop."""
+    global _last
+    loop = asyncio._get_running_loop()
+    last = _last
+    if last is not None and last[0] is loop:
+        return last[1]
+    if loop is None:
+        raise NoCurrentProcess(
+            "there is no running event loop here: processes live in one. "
+            "Call this from a coroutine under asyncio.run(...) or regrow.run(...)"
+        )
+    found: Runtime | None = getattr(loop, "__regrow__", None)
+    if found is None or found.closed:
+        found = Runtime(loop)
+        for hook in _hooks:
+            hook(found)
+        setattr(loop, "__regrow__", found)  # noqa: B010  # the loop owns its runtime, and takes it along when it goes
+        # Running the generator to its first yield makes the loop know it, and close it at the end.
+        try:
+            found.keeper.asend(None).send(None)
+        except StopIteration:
+            pass
+    _last = (loop, found)
+    return found

@@ -1,0 +1,284 @@
+"""Letting processes handle their messages: the run queue, and what follows when a handler is through.
+
+A process with messages waits on the runtime's run queue. One loop callback works the queue off until it is empty or
+the slice of time is over, so that timers, sockets and other tasks get their turn between. A plain handler runs
+here and now; one that returned a coroutine goes on in a task of its own, and the process takes its next message
+when that has ended. One message at a time, either way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextvars import Context
+from functools import partial
+from time import monotonic
+from types import CoroutineType
+from typing import Any, Final
+
+from regrow.kernel import death
+from regrow.kernel.mailbox import TIMEOUT, put
+from regrow.kernel.process import (
+    BUSY,
+    ENDING,
+    EXITING,
+    IDLE,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    SUSPENDED,
+    WAITING,
+    Deferred,
+    Envelope,
+    Extra,
+    Process,
+    Request,
+)
+from regrow.kernel.runtime import SLICE, Runtime, on_new_runtime
+from regrow.kernel.steps import start_steps
+
+__all__ = ["answer", "message_done", "settle"]
+
+TURN: Final = 64
+"""Messages that one process handles before the next gets its turn."""
+NO_KEYWORDS: Final[dict[str, Any]] = {}
+
+
+def _run(rt: Runtime) -> None:
+    """The loop's callback: give the processes on the run queue their turns."""
+    queue = rt.run_queue
+    end = monotonic() + SLICE
+    try:
+        while queue:
+            process = queue.popleft()
+            status = process.status
+            if status == QUEUED:
+                context = process.context.copy()
+                context.run(_turn, process, end, context)
+            elif status == ENDING:
+                if not process.more().begun:
+                    death.terminate(process)
+            elif status == SUSPENDED:
+                _system_messages(process)
+            elif (
+                status in (STARTING, EXITING) and process.extra is not None and process.extra.boot is not None
+            ):
+                boot, process.extra.boot = process.extra.boot, None
+                boot()
+            if monotonic() >= end:
+                break
+    finally:
+        if queue:
+            rt.loop.call_soon(_run, rt)
+        else:
+            rt.armed = False
+
+
+on_new_runtime(lambda rt: setattr(rt, "scheduler", _run))
+
+
+def _turn(process: Process, end: float, context: Context) -> None:
+    """Handle messages of *process* until there are none, its turn is over, or one is not done at once."""
+    rt = process.runtime
+    server, info, base = process.server, process.behaviour.handle_info, process.context
+    mailbox = process.mailbox
+    rt.current = process
+    left = TURN
+    try:
+        while mailbox:
+            envelope = mailbox.popleft()
+            function, args, kwargs, request = envelope
+            if function is None:
+                function, args, kwargs = info, (args,), NO_KEYWORDS
+            extra = process.extra
+            if extra is not None:
+                _before(process, extra, envelope)
+            process.status = RUNNING
+            process.request = request
+            try:
+                result = function(server, *args, **kwargs)  # type: ignore[misc]  # servers always have a handle_info
+            except BaseException as error:
+                rt.current = None
+                if not handler_raised(process, error, envelope):
+                    return
+                result = None
+                request = None
+                rt.current = process
+            if (
+                result is not None
+                or request is not None
+                or process.status != RUNNING
+                or process.extra is not None
+            ):
+                if type(result) is CoroutineType:
+                    if process.status >= EXITING:  # it was told to end while it was still plain
+                        result.close()
+                        rt.current = None
+                        death.left(process)
+                        return
+                    process.status = BUSY
+                    start_steps(process, result, partial(message_done, envelope=envelope))
+                    return
+                answer(process, request, result)
+                rt.current = None
+                if not settle(process, envelope, result):
+                    return
+                rt.current = process
+                mailbox = process.mailbox
+            left -= 1
+            if not left or monotonic() >= end or context != base:
+                break
+    finally:
+        rt.current = None
+    rest(process)
+
+
+def handler_raised(process: Process, error: BaseException, envelope: Envelope) -> bool:
+    """As ``death.handler_failed``; what wants to end the program goes on to the loop when the process is dead."""
+    lives = death.handler_failed(process, error, envelope)
+    if lives:
+        process.request = None
+    elif isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    return lives
+
+
+def message_done(process: Process, result: Any, error: BaseException | None, envelope: Envelope) -> None:
+    """A handler that went on in a task has ended."""
+    extra = process.more()
+    if process.status >= EXITING:
+        death.left(process)
+        return
+    extra.task = extra.steps = None
+    if error is not None:
+        if not death.handler_failed(process, error, envelope):
+            return
+        process.request = None
+    else:
+        answer(process, process.request, result)
+    if settle(process, envelope, result):
+        rest(process)
+
+
+def answer(process: Process, request: Request | None, result: Any) -> None:
+    """The handler returned *result*: that is the reply, or the promise of one. The dead don't reply."""
+    if request is None or process.status >= EXITING:
+        return
+    process.request = None
+    if isinstance(result, Deferred):
+        request.deferred = True
+        extra = process.more()
+        if extra.deferred is None:
+            extra.deferred = set()
+        extra.deferred.add(request)
+        result.take(request)
+    elif process.extra is not None and process.extra.stopping is not None:
+        process.extra.held = (request, result)
+    else:
+        request.reply(result)
+
+
+def settle(process: Process, envelope: Envelope, result: Any) -> bool:
+    """Do what the handler asked for beside its reply. False if the process ended by it."""
+    extra = process.extra
+    if process.status >= EXITING:
+        death.left(process)
+        return False
+    if extra is None:
+        return True
+    if extra.debug is not None:
+        extra.debug.handled(process, envelope, result)
+    if extra.stopping is not None:
+        (reason,) = extra.stopping
+        extra.stopping = None
+        death.leave(process, reason, envelope)
+        return False
+    if extra.continuation is not None:
+        term, extra.continuation = extra.continuation[0], None
+        put_first(process, (process.behaviour.handle_continue, (term,), {}, None))
+    if extra.patience is not None and extra.patience_timer is None:
+        extra.patience_timer = process.runtime.loop.call_later(extra.patience, _patience_over, process)
+    if extra.alarmed and len(process.mailbox or ()) < (process.behaviour.max_mailbox or 0):
+        extra.alarmed = False
+    return not (extra.suspended and _suspend(process))
+
+
+def rest(process: Process) -> None:
+    """The turn is over: back to the queue if there is more, else to rest."""
+    if process.status >= STARTING:
+        return
+    extra = process.extra
+    if process.mailbox:
+        process.status = QUEUED
+        process.runtime.schedule(process)
+        return
+    process.mailbox = None
+    if extra is not None and (extra.patience_timer is not None or extra.debug is not None):
+        process.status = WAITING
+    else:
+        process.status = IDLE
+
+
+def put_first(process: Process, envelope: Envelope) -> None:
+    """Put *envelope* before all others; the caller gives the process its turn."""
+    if process.mailbox is None:
+        process.mailbox = deque()
+    process.mailbox.appendleft(envelope)
+
+
+def _before(process: Process, extra: Extra, envelope: Envelope) -> None:
+    """A message is about to be handled: it ends a receive time-out, or, from ``sys``, starts it afresh."""
+    request = envelope[3]
+    system = request is not None and request.system
+    if extra.patience_timer is not None:
+        extra.patience_timer.cancel()
+        extra.patience_timer = None
+    if not system:
+        extra.patience = None
+        if extra.debug is not None:
+            extra.debug.received(process, envelope)
+
+
+def _patience_over(process: Process) -> None:
+    extra = process.extra
+    if extra is None or extra.patience_timer is None:
+        return
+    extra.patience_timer = extra.patience = None
+    if not process.mailbox and process.status == WAITING:
+        put(process, (None, TIMEOUT, None, None))
+
+
+# --- suspended: only system messages, and the parent's exit -------------------------------------------------------
+
+
+def _suspend(process: Process) -> bool:
+    process.status = SUSPENDED
+    if any(request is not None and request.system for *_, request in process.mailbox or ()):
+        process.runtime.schedule(process)
+    return True
+
+
+def _system_messages(process: Process) -> None:
+    """Handle the first system message of a suspended process, and leave the others in their order."""
+    for place, envelope in enumerate(process.mailbox or ()):
+        function, args, kwargs, request = envelope
+        if request is not None and request.system and function is not None and process.mailbox is not None:
+            del process.mailbox[place]
+            break
+    else:
+        return
+    rt = process.runtime
+    process.status = RUNNING
+    process.request = request
+    rt.current = process
+    try:
+        result = function(process.server, *args, **kwargs)
+    except BaseException as error:
+        rt.current = None
+        if not handler_raised(process, error, envelope):
+            return
+        result = None
+    finally:
+        rt.current = None
+    answer(process, process.request, result)
+    if settle(process, envelope, result):
+        rest(process)

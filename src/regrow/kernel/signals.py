@@ -1,0 +1,154 @@
+"""Who hears of whose end: links and monitors, and the sending of exit signals.
+
+A link works both ways and carries exit signals; a monitor is one way and brings a ``Down`` message. What a signal
+does where it arrives is ``death``'s story.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from regrow.kernel import death
+from regrow.kernel.mailbox import Down, put_message
+from regrow.kernel.process import DEAD, Pid, Process
+from regrow.kernel.reasons import KILL, NOPROC
+
+__all__ = [
+    "demonitor",
+    "exit_signal",
+    "kill",
+    "link",
+    "linked_to",
+    "monitor",
+    "stop_signal",
+    "unlink",
+    "watch",
+]
+
+Callback = Callable[[Process, object], None]
+
+_refs = itertools.count(1)
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+# The link of a child with its parent is a flag on the child and an entry in the parent's dict: a child at rest then
+# needs no dict of its own. Every other link is an entry on both sides.
+
+
+def link(one: Process, other: Process) -> None:
+    """Tie two living processes together; a second link between them changes nothing, and one with oneself is none."""
+    if one is other:
+        return
+    if other.parent == one.pid:
+        one, other = other, one  # one is the child now
+    if one.parent == other.pid:
+        one.linked = True
+    else:
+        _links(one)[other.pid] = other
+    _links(other)[one.pid] = one
+
+
+def unlink(one: Process, other: Process) -> None:
+    """Cut the link; no exit signal of it takes effect afterwards."""
+    if other.parent == one.pid:
+        one, other = other, one
+    if one.parent == other.pid:
+        one.linked = False
+    elif one.extra is not None and one.extra.links is not None:
+        one.extra.links.pop(other.pid, None)
+    if other.extra is not None and other.extra.links is not None:
+        other.extra.links.pop(one.pid, None)
+
+
+def linked_to(process: Process) -> list[Pid]:
+    """The pids that *process* is linked with."""
+    found = list(process.extra.links) if process.extra is not None and process.extra.links is not None else []
+    if process.linked and process.parent is not None:
+        found.insert(0, process.parent)
+    return found
+
+
+def _links(process: Process) -> dict[Pid, Process]:
+    extra = process.more()
+    if extra.links is None:
+        extra.links = {}
+    return extra.links
+
+
+# --- monitors -----------------------------------------------------------------------------------------------------
+
+
+def watch(process: Process, callback: Callback) -> Callable[[], None]:
+    """Call ``callback(process, reason)`` when *process* has ended; gives the function that takes it back.
+
+    It runs in the middle of the kernel's work, so it only notes down.
+    """
+    ref = next(_refs)
+    extra = process.more()
+    if extra.monitors is None:
+        extra.monitors = {}
+    extra.monitors[ref] = callback
+
+    def cancel() -> None:
+        if process.extra is not None and process.extra.monitors is not None:
+            process.extra.monitors.pop(ref, None)
+
+    return cancel
+
+
+def monitor(owner: Process, target: Process | None, shown: Any) -> int:
+    """Send *owner* one ``Down`` when *target* ends, at once if there is none; *shown* is its ``target``."""
+    ref = next(_refs)
+    if target is None or target.status == DEAD:
+        send_down(owner, ref, shown, NOPROC)
+        return ref
+    extra = owner.more()
+    if extra.monitoring is None:
+        extra.monitoring = {}
+    extra.monitoring[ref] = target
+
+    def down(_process: Process, reason: object) -> None:
+        mine = owner.extra.monitoring if owner.extra is not None else None
+        if mine is not None and mine.pop(ref, None) is not None:
+            put_message(owner, Down(ref, shown, reason))
+
+    watched = target.more()
+    if watched.monitors is None:
+        watched.monitors = {}
+    watched.monitors[ref] = down
+    return ref
+
+
+def send_down(owner: Process, ref: int, shown: Any, reason: object) -> None:
+    put_message(owner, Down(ref, shown, reason))
+
+
+def demonitor(owner: Process, ref: int) -> bool:
+    """End that monitor; says whether it was still active."""
+    mine = owner.extra.monitoring if owner.extra is not None else None
+    target = mine.pop(ref, None) if mine is not None else None
+    if target is None:
+        return False
+    if target.extra is not None and target.extra.monitors is not None:
+        target.extra.monitors.pop(ref, None)
+    return True
+
+
+# --- exit signals -------------------------------------------------------------------------------------------------
+
+
+def exit_signal(target: Process, reason: object, sender: Pid | None) -> None:
+    """What ``process.exit(pid, reason)`` sends; it has taken effect when this returns, unless signals are under way."""
+    death.post(target.runtime, death.arrive, target, reason, sender, False)
+
+
+def stop_signal(target: Process, reason: object) -> None:
+    """The signal of a parent that ends: a server that traps exits stops by it."""
+    death.post(target.runtime, death.arrive, target, reason, target.parent, True)
+
+
+def kill(target: Process) -> None:
+    """End *target* whatever it does."""
+    death.post(target.runtime, death.arrive, target, KILL, None, False)

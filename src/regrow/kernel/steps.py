@@ -1,0 +1,136 @@
+"""The steps of a coroutine that runs as a process, and the fence round a process that is dead.
+
+Whatever a process does asynchronously runs in an asyncio task of the kernel's, hidden from ``asyncio.all_tasks()``
+so that the end of ``asyncio.run`` does not cut down what the keeper stops in order. ``Steps`` wraps the coroutine:
+during each step, and only then, the process is the current one, so that tasks which the coroutine starts do not
+pose as it. And when the process must be gone, it refuses every further step: a coroutine that swallows its
+cancellation for ever can't keep a dead process acting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, NoReturn
+
+from regrow.kernel.process import Process
+
+__all__ = ["Conclude", "Steps", "run_as", "start_steps"]
+
+Conclude = Callable[[Process, Any, BaseException | None], None]
+"""Called once when the coroutine has come to its end: with its result, or with what it raised."""
+
+
+class Steps(Coroutine[Any, Any, None]):
+    """A coroutine whose every step runs as *process*; it ends without a result, which goes to *conclude*."""
+
+    __slots__ = ("__weakref__", "conclude", "coroutine", "fenced", "process")
+
+    def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
+        self.process = process
+        self.coroutine = coroutine
+        self.conclude = conclude
+        self.fenced = False
+
+    def send(self, value: Any) -> Any:
+        return self._step(self.coroutine.send, value)
+
+    def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
+        return self._step(self.coroutine.throw, kind if value is None else value)
+
+    def _step(self, advance: Callable[[Any], Any], value: Any) -> Any:
+        if self.fenced:
+            self._refuse()
+        process = self.process
+        rt = process.runtime
+        before, rt.current = rt.current, process
+        try:
+            return advance(value)
+        except StopIteration as stop:
+            result = stop.value
+        except BaseException as error:
+            rt.current = before
+            self._failed(error)
+        finally:
+            rt.current = before
+        self.conclude(process, result, None)
+        raise StopIteration
+
+    def close(self) -> None:
+        self.coroutine.close()
+
+    def _failed(self, error: BaseException) -> NoReturn:
+        """The process's error is the process's business; only what wants to end the program goes on to the loop."""
+        self.conclude(self.process, None, error)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        raise StopIteration
+
+    def _refuse(self) -> NoReturn:
+        """Never step it again: run what it has of ``finally`` as the dead process, and end the task."""
+        process = self.process
+        rt = process.runtime
+        before, rt.current = rt.current, process
+        try:
+            self.coroutine.close()
+        except (
+            BaseException
+        ) as error:  # it ignored GeneratorExit, or raised on its way out: it is gone either way
+            del error
+        finally:
+            rt.current = before
+        self.conclude(process, None, None)
+        raise asyncio.CancelledError
+
+    def where(self) -> str:
+        """The line that the coroutine stands at, the innermost of what it awaits."""
+        inner: Any = self.coroutine
+        frame = None
+        while inner is not None and (here := getattr(inner, "cr_frame", None)) is not None:
+            frame = here
+            inner = inner.cr_await
+        if frame is None:
+            return "at an unknown line"
+        return f"at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+    # asyncio's debug tools look for these on whatever a task runs.
+    def __await__(self) -> Any:
+        return self.coroutine.__await__()
+
+    @property
+    def cr_frame(self) -> Any:
+        return getattr(self.coroutine, "cr_frame", None)
+
+    @property
+    def cr_code(self) -> Any:
+        return getattr(self.coroutine, "cr_code", None)
+
+    @property
+    def cr_running(self) -> Any:
+        return getattr(self.coroutine, "cr_running", False)
+
+    @property
+    def cr_await(self) -> Any:
+        return getattr(self.coroutine, "cr_await", None)
+
+
+def start_steps(process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
+    """Run *coroutine* as *process*, in a task of its own that starts at the loop's next turn."""
+    steps = Steps(process, coroutine, conclude)
+    rt = process.runtime
+    task = asyncio.Task(steps, loop=rt.loop, name=process.behaviour.name, context=process.context.copy())
+    asyncio.tasks._unregister_task(task)
+    extra = process.more()
+    extra.task = task
+    extra.steps = steps
+
+
+def run_as(process: Process, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call *function* here and now as *process*: it is the current one, in its own context."""
+    rt = process.runtime
+    before, rt.current = rt.current, process
+    try:
+        return process.context.copy().run(function, *args, **kwargs)
+    finally:
+        rt.current = before
