@@ -1,0 +1,173 @@
+"""What can be said about a start beside its arguments: name, time-out, and the keys of the child spec.
+
+``Game.options(name=..., restart=...)`` keeps the signature of ``Game``'s start behind it, so the arguments are
+checked as ever. What is said nearest counts: here, else in the class header, else the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from sys import _getframe
+from types import FrameType
+from typing import Any, Final, Generic, ParamSpec, TypedDict, TypeVar, cast
+
+from regrow.kernel.adoption import current_process
+from regrow.kernel.names import Name, check_name
+from regrow.kernel.process import Process
+from regrow.servers import starting
+from regrow.servers.behaviour import behaviour_of, keywords_of
+from regrow.servers.child_spec import ChildSpec, Restart, ShutdownTime
+from regrow.servers.handles import handle_of
+from regrow.servers.scope import Scope
+
+__all__ = ["ClassKeywords", "Options", "StartOptions", "check_keywords"]
+
+P = ParamSpec("P")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ClassKeywords(TypedDict, total=False):
+    """What the header of a server class takes: ``class Game(GenServer, restart="transient", shutdown=2.0)``."""
+
+    id: Hashable
+    restart: Restart
+    shutdown: ShutdownTime | None
+    significant: bool
+    trap_exits: bool
+    max_mailbox: int | None
+
+
+class StartOptions(TypedDict, total=False):
+    """What ``options`` takes: how to start (``name``, ``timeout`` in seconds, ``debug``), and keys of the spec."""
+
+    name: Name
+    timeout: float | None
+    debug: Sequence[str]
+    id: Hashable
+    restart: Restart
+    shutdown: ShutdownTime | None
+    significant: bool
+
+
+SPEC_KEYS: Final = ("restart", "shutdown", "significant")
+DEBUG: Final = ("log", "statistics", "trace")
+
+
+def check_keywords(server: type[Any], given: dict[str, Any], allowed: tuple[str, ...]) -> None:
+    """TypeError for a word that a class header or ``options`` does not know, ValueError for a value that can't be."""
+    for word, value in given.items():
+        if word not in allowed:
+            raise TypeError(
+                f"{server.__name__}: {word}={value!r} is not known here; known are {', '.join(allowed)}"
+            )
+    if given.get("max_mailbox") is not None and not (
+        type(given["max_mailbox"]) is int and given["max_mailbox"] > 0
+    ):
+        raise ValueError(
+            f"{server.__name__}: max_mailbox={given['max_mailbox']!r}: must be a number above 0, or None"
+        )
+    if not isinstance(given.get("trap_exits", False), bool):
+        raise ValueError(f"{server.__name__}: trap_exits={given['trap_exits']!r}: must be True or False")
+    keys = {key: given[key] for key in ("restart", "shutdown") if key in given}
+    if keys:
+        ChildSpec(server.__name__, dict, **keys)  # the spec checks its own keys, and says it best
+
+
+class Options(Generic[P, T_co]):
+    """Start options of a server class, with the signature of its start behind them."""
+
+    __slots__ = ("_debug", "_given", "_name", "_server", "_timeout")
+
+    def __init__(self, server: type[Any], given: dict[str, Any]) -> None:
+        check_keywords(server, given, ("name", "timeout", "debug", "id", *SPEC_KEYS))
+        if given.get("name") is not None:
+            check_name(given["name"])
+        timeout = given.get("timeout")
+        if timeout is not None and (isinstance(timeout, bool) or not timeout >= 0):
+            raise ValueError(f"timeout={timeout!r}: must be seconds, 0 or more, or None for no limit")
+        for each in given.get("debug", ()):
+            if each not in DEBUG:
+                raise ValueError(f"debug={given['debug']!r}: must be some of {', '.join(map(repr, DEBUG))}")
+        self._server = server
+        self._given = given
+        self._name = given.get("name")
+        self._timeout = timeout
+        self._debug = tuple(given.get("debug", ()))
+
+    async def start(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Start the server without a link. See ``GenServer.start``."""
+        process = await self._launch(args, kwargs, False, _getframe(1))
+        return cast("T_co", handle_of(self._server, process))
+
+    async def start_link(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Start the server, linked with the current process. See ``GenServer.start_link``."""
+        process = await self._launch(args, kwargs, True, _getframe(1))
+        return cast("T_co", handle_of(self._server, process))
+
+    def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
+        """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
+        server, given = self._server, self._given
+        header = keywords_of(server)
+        spec_id = given.get("id", self._name)
+        if spec_id is None:
+            spec_id = header.get("id", server)
+        keys: dict[str, Any] = {
+            key: given.get(key, header.get(key)) for key in SPEC_KEYS if key in given or key in header
+        }
+        return ChildSpec(
+            spec_id,
+            server,
+            args,
+            kwargs,
+            type="supervisor" if getattr(server, "_is_supervisor", False) else "worker",
+            name=self._name,
+            timeout=self._timeout,
+            debug=self._debug,
+            **keys,
+        )
+
+    def scope(self, *args: P.args, **kwargs: P.kwargs) -> Scope[T_co]:
+        """The server tied to a block. See ``GenServer.scope``."""
+
+        async def start() -> tuple[Process, T_co]:
+            process = await self._launch(args, kwargs, True, _getframe(0))
+            return process, cast("T_co", handle_of(self._server, process))
+
+        return Scope(start)
+
+    async def _launch(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], linked: bool, frame: FrameType
+    ) -> Process:
+        server = self._server
+        refuse_abstract(server)
+        process = starting.launch(
+            behaviour_of(server),
+            server,
+            args,
+            kwargs,
+            parent=current_process(),
+            linked=linked,
+            name=name_of(server, self._name, args, kwargs),
+            timeout=self._timeout,
+            debug=self._debug,
+            frame=frame,
+        )
+        if not isinstance(process, Process):
+            process = await process
+        return process
+
+
+def refuse_abstract(server: type[Any]) -> None:
+    if missing := getattr(server, "__abstractmethods__", None):
+        raise TypeError(
+            f"{server.__name__} can't be started: {', '.join(sorted(missing))} is abstract. Start a subclass"
+        )
+
+
+def name_of(server: type[Any], given: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The name to start under: the one given, else what the class makes of the arguments by ``name_for``."""
+    if given is None:
+        namer: Callable[..., Any] | None = getattr(server, "name_for", None)
+        if namer is not None:
+            return namer(*args, **kwargs)
+    return given

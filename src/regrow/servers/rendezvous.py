@@ -1,0 +1,237 @@
+"""A call: client and server meet, on the client's stack if it can be, through the mailbox if it must.
+
+*Inline*: the server is idle and nothing is undelivered for it, its handler is plain, and the slice of time is not
+over. Then the handler runs here and now, as the server, in the server's context. *Queued*: the call lies in the
+mailbox and the client waits for a future. No program can tell one from the other: a crash is the server's death
+first, and the client takes its own pending exit before it sees a reply or an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from functools import partial
+from types import CoroutineType, FrameType
+from typing import Any, Final
+
+from regrow.kernel import death, scheduler
+from regrow.kernel.adoption import current_process, who_asks
+from regrow.kernel.errors import CallingSelf, Deadlock
+from regrow.kernel.mailbox import put
+from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
+from regrow.kernel.runtime import Runtime, runtime
+from regrow.kernel.steps import start_steps
+from regrow.kernel.timers import expire_after, forget_expiry
+from regrow.servers.reply import Reply, answer_early_by
+
+__all__ = ["DEFAULT_TIMEOUT", "NOT_DONE", "conclude", "meet", "run_inline"]
+
+DEFAULT_TIMEOUT: Final = 5.0
+
+
+class Raised:
+    """What a handler raised, on its way from ``run_inline`` to ``conclude``."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Returned:
+    """A plain result that has to go the way of a request, since there is more to do than to hand it over."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+NOT_DONE: Final = frozenset((CoroutineType, Reply, Raised, Returned))
+"""The types of what ``run_inline`` gives that is not the reply yet: hand it to ``conclude``."""
+
+
+def run_inline(process: Process, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Run a handler of an idle *process* on the stack of whoever asks."""
+    rt = process.runtime
+    before = rt.current
+    process.status = INLINE
+    rt.current = process
+    try:
+        result = process.context.copy().run(function, process.server, *args, **kwargs)
+    except BaseException as error:
+        rt.current = before
+        return Raised(error)
+    rt.current = before
+    if process.status == INLINE and process.mailbox is None and process.request is None:
+        if type(result) not in NOT_DONE:
+            process.status = IDLE
+    else:
+        result = _settled(process, (function, args, kwargs, None), result)
+    if rt.dying or (before is not None and before.status >= EXITING):
+        who_asks(rt)  # its own exit comes before the reply
+    return result
+
+
+def _settled(process: Process, envelope: Envelope, result: Any) -> Any:
+    """The handler of an inline call left something to do: its reply may have to wait for that."""
+    if type(result) in NOT_DONE:
+        return result
+    stopping = process.extra is not None and process.extra.stopping is not None
+    if stopping or process.status >= EXITING or process.request is not None:
+        return Returned(result)
+    if scheduler.settle(process, envelope, result):
+        scheduler.rest(process)
+    return result
+
+
+async def conclude(
+    process: Process,
+    envelope: Envelope,
+    result: Any,
+    timeout: float | None,
+    raises: tuple[type[Exception], ...],
+    label: str,
+) -> Any:
+    """An inline call whose handler is not done, or raised: from here on it is a request like any other."""
+    rt = process.runtime
+    caller = who_asks_quietly(rt)
+    request = process.request
+    if request is None:
+        request = Request(process, rt.loop.create_future(), caller, label, raises)
+        process.request = request
+    else:  # a Reply made in the handler has asked for it already
+        request.caller, request.label, request.raises = caller, label, raises
+    if type(result) is Raised:
+        error = result.error
+        if death.handler_failed(process, error, envelope):
+            process.request = None
+            if scheduler.settle(process, envelope, None):
+                scheduler.rest(process)
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            request.future.cancel()
+            raise error
+        del error
+    elif type(result) is CoroutineType:
+        if process.status >= EXITING:
+            result.close()
+            death.left(process)
+        else:
+            process.status = BUSY
+            start_steps(process, result, partial(scheduler.message_done, envelope=envelope))
+    else:
+        scheduler.answer(process, request, result.value if type(result) is Returned else result)
+        if scheduler.settle(process, envelope, result):
+            scheduler.rest(process)
+    del result  # it may hold the exception, and the exception this frame
+    return await _wait(request, caller, timeout)
+
+
+async def meet(
+    process: Process,
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    timeout: float | None,
+    raises: tuple[type[Exception], ...],
+    label: str,
+    frame: FrameType,
+) -> Any:
+    """Call *function* of the server *process*, and give its reply. *frame* is whose stack it may use."""
+    rt = process.runtime
+    rt.check(f"{process!r}")
+    caller = who_asks(rt)
+    if process.status == DEAD:
+        raise death.no_process(repr(process), label)
+    if caller is process:
+        raise CallingSelf(
+            f"{process!r} called itself by {label} and would wait for itself for ever. "
+            f"On self, `await self.{label}(...)` runs the function at once"
+        )
+    if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
+        result = run_inline(process, function, args, kwargs)
+        if type(result) not in NOT_DONE:
+            return result
+        return await conclude(process, (function, args, kwargs, None), result, timeout, raises, label)
+    if caller is not None:
+        refuse_circle(caller, process)
+    request = Request(process, rt.loop.create_future(), caller, label, raises)
+    put(process, (function, args, kwargs, request))
+    return await _wait(request, caller, timeout)
+
+
+async def ask(
+    process: Process, function: Callable[..., Any], *args: Any, timeout: float | None, label: str
+) -> Any:
+    """A system message: handled in its turn, also by a suspended server."""
+    rt = process.runtime
+    rt.check(f"{process!r}")
+    caller = who_asks(rt)
+    if process.status == DEAD:
+        raise death.no_process(repr(process), label)
+    if caller is process:
+        raise CallingSelf(f"{process!r} called itself by {label} and would wait for itself for ever")
+    request = Request(process, rt.loop.create_future(), caller, label, system=True)
+    put(process, (function, args, {}, request))
+    return await _wait(request, caller, timeout)
+
+
+async def _wait(request: Request, caller: Process | None, timeout: float | None) -> Any:
+    future = request.future
+    if timeout is not None and not future.done():
+        expire_after(request.target.runtime, request, timeout)
+    if caller is not None:
+        caller.more().waiting_on = request
+    try:
+        return await future
+    finally:
+        if request.expiry is not None:
+            forget_expiry(request)
+        target = request.target
+        if request.deferred and target.extra is not None and target.extra.deferred is not None:
+            target.extra.deferred.discard(request)
+        if caller is not None:
+            if caller.extra is not None:
+                caller.extra.waiting_on = None
+            if caller.status >= EXITING:
+                current_process(target.runtime)  # raises what ends the caller, before it sees reply or error
+
+
+def refuse_circle(caller: Process, target: Process) -> None:
+    """Deadlock if *target* waits, over any number of calls, for *caller*."""
+    at, circle = target, [caller, target]
+    while at.extra is not None and (waiting := at.extra.waiting_on) is not None:
+        if waiting.deferred or not waiting.open:
+            return
+        at = waiting.target
+        circle.append(at)
+        if at is caller:
+            raise Deadlock([repr(each) for each in circle])
+
+
+def who_asks_quietly(rt: Runtime) -> Process | None:
+    """Who waits for the answer, also if its exit is decided: the waiting takes care of that."""
+    process = rt.current
+    if process is None and rt.tasks:
+        task = asyncio.current_task(rt.loop)
+        process = rt.tasks.get(task) if task is not None else None
+    return process
+
+
+def seconds(timeout: float | None) -> float | None:
+    """A time-out as the kernel takes it: None for infinity."""
+    return None if timeout is None or timeout == math.inf else timeout
+
+
+def _request_now() -> Request | None:
+    """For a Reply that is made while a call is handled: that call's request, made now if the call runs inline."""
+    process = runtime().current
+    if process is None:
+        return None
+    if process.request is None and process.status == INLINE:
+        process.request = Request(process, process.runtime.loop.create_future(), None, "")
+    return process.request
+
+
+answer_early_by(_request_now)

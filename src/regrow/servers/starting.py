@@ -1,0 +1,224 @@
+"""How a server starts: named first, then ``__init__`` and ``init`` inside the new process, then acknowledged.
+
+A start is over when ``init`` has returned, and only then is its caller told. A plain start runs on the caller's
+stack, if a call could; one whose ``init`` is a coroutine goes on in the new process's task. A start that fails
+leaves nothing: the name is free again, and the starter gets an exception and no exit signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from sys import _getframe
+from types import CoroutineType, FrameType
+from typing import Any
+
+from regrow.kernel import death, reports, scheduler, signals
+from regrow.kernel.death import ON_STACK
+from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
+from regrow.kernel.names import check_name, claim, find
+from regrow.kernel.process import EXITING, IDLE, RUNNING, STARTING, Behaviour, Envelope, Process
+from regrow.kernel.reasons import KILLED, NORMAL, strip
+from regrow.kernel.spawning import born
+from regrow.kernel.steps import start_steps
+from regrow.servers.debugging import install_by_name
+
+__all__ = ["StartResult", "launch"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartResult:
+    """What a start function returns to say more than a pid: Elixir's ``{:ok, pid, info}``. ``pid`` may be a handle."""
+
+    pid: Any
+    info: object = None
+
+
+_start_envelope: Envelope = (None, "its start", None, None)
+
+
+def launch(
+    behaviour: Behaviour,
+    start: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    parent: Process,
+    linked: bool = True,
+    name: Any = None,
+    timeout: float | None = None,
+    debug: tuple[str, ...] = (),
+    frame: FrameType | None = None,
+) -> Process | Coroutine[Any, Any, Process]:
+    """Start a server process under *parent*, who is current. Gives it, or the coroutine that waits for its start.
+
+    Raises AlreadyStarted for a name that is taken, StartIgnored, and StartError for whatever else goes wrong.
+    """
+    rt = parent.runtime
+    if name is not None:
+        check_name(name)
+        holder = find(rt, name)
+        if holder is not None:
+            raise AlreadyStarted(holder.pid, name)
+    process = born(rt, behaviour, parent, STARTING)
+    if linked:
+        signals.link(parent, process)
+    else:
+        process.more().free = True
+    if name is not None:
+        holder = claim(process, name)
+        if holder is not None:
+            signals.unlink(parent, process)
+            death.finish(process, NORMAL)
+            raise AlreadyStarted(holder.pid, name)
+    if debug:
+        for each in debug:
+            install_by_name(process, each)
+    # A start inside a supervisor's plain handler stands on the stack that was found good for that handler.
+    on_stack = rt.inline == "on" and rt.current is parent and parent.status in ON_STACK
+    if not on_stack and not rt.may_inline(frame or _getframe(1)):
+        future = _acknowledgement(process)
+        process.more().boot = lambda: _boot_from_queue(process, start, args, kwargs)
+        rt.schedule(process)
+        return _started(process, future, timeout)
+    before, rt.current = rt.current, process
+    try:
+        result = process.context.copy().run(_create, process, start, args, kwargs)
+    except BaseException as error:
+        rt.current = before
+        raise _failure(process, error) from error.__cause__
+    rt.current = before
+    if type(result) is CoroutineType:
+        future = _acknowledgement(process)
+        _go_on(process, result)
+        return _started(process, future, timeout)
+    if process.extra is None and process.mailbox is None:
+        process.status = IDLE
+    elif not _ready(process):
+        raise StartError(KILLED)
+    return process
+
+
+def _create(process: Process, start: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Runs as the new process: make the state, and let it set itself up."""
+    server = start(*args, **kwargs)
+    process.server = server
+    boot = process.behaviour.boot
+    return None if boot is None else boot(server)
+
+
+def _boot_from_queue(process: Process, start: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    rt = process.runtime
+    if process.status >= EXITING:
+        death.left(process)
+        return
+    before, rt.current = rt.current, process
+    try:
+        result = process.context.copy().run(_create, process, start, args, kwargs)
+    except BaseException as error:
+        rt.current = before
+        _booted(process, None, error)
+        return
+    rt.current = before
+    if type(result) is CoroutineType:
+        _go_on(process, result)
+    else:
+        _booted(process, result, None)
+
+
+def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
+    start_steps(process, coroutine, _booted)
+    if process.status >= EXITING:  # it was told to end while it was still plain
+        process.status = STARTING
+        extra = process.more()
+        death.decide(process, extra.exit_reason, extra.exit_sender)
+
+
+def _booted(process: Process, _result: Any, error: BaseException | None) -> None:
+    """The start of a process has come to its end, away from its starter."""
+    extra = process.more()
+    extra.task = extra.steps = None
+    future = extra.starter
+    assert future is not None
+    if error is not None or process.status >= EXITING:
+        failure = _failure(process, error)
+        if not future.done():
+            if isinstance(failure, KeyboardInterrupt | SystemExit):
+                future.set_exception(StartError(failure))
+            else:
+                future.set_exception(failure)
+    elif _ready(process) and not future.done():
+        future.set_result(None)
+
+
+def _ready(process: Process) -> bool:
+    """Init is through: do what it asked for, and rest. False if the process was told to end meanwhile."""
+    if process.status >= EXITING:
+        _failure(process, None)
+        return False
+    process.status = RUNNING
+    if scheduler.settle(process, _start_envelope, None):
+        scheduler.rest(process)
+    return True
+
+
+def _failure(process: Process, error: BaseException | None) -> BaseException:
+    """End a process whose start failed, and give the exception for its starter."""
+    reason: object
+    failure: BaseException
+    if process.status >= EXITING:  # a signal decided it
+        extra = process.more()
+        reason = KILLED if extra.killed else extra.exit_reason
+        failure = StartError(reason)
+    elif isinstance(error, Ignore):
+        reason, failure = NORMAL, StartIgnored()
+    elif isinstance(error, Stop | ProcessExit):
+        reason = error.reason
+        failure = StartError(reason)
+    elif isinstance(error, KeyboardInterrupt | SystemExit):
+        reason = failure = error
+    else:
+        assert error is not None
+        reports.crashed(process, error, "its start")
+        reason = strip(error)
+        failure = StartError(reason)
+        failure.__cause__ = error
+    parent = process.runtime.processes.get(process.parent) if process.parent is not None else None
+    if parent is not None:
+        signals.unlink(parent, process)
+    if process.extra is not None:
+        process.extra.starter = None
+    death.finish(process, reason)
+    return failure
+
+
+def _acknowledgement(process: Process) -> asyncio.Future[None]:
+    future: asyncio.Future[None] = process.runtime.loop.create_future()
+    process.more().starter = future
+    return future
+
+
+async def _started(process: Process, future: asyncio.Future[None], timeout: float | None) -> Process:
+    """Wait for the start; who gives up on it kills what he was starting."""
+    rt = process.runtime
+    timer = None
+    if timeout is not None and timeout != float("inf"):
+        timer = rt.loop.call_later(timeout, _too_slow, process, future)
+    try:
+        await future
+    except asyncio.CancelledError:
+        signals.kill(process)
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if process.extra is not None:
+        process.extra.starter = None
+    return process
+
+
+def _too_slow(process: Process, future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_exception(StartError("timeout"))
+        signals.kill(process)
