@@ -13,7 +13,7 @@ from regrow.kernel.runtime import Runtime, on_new_runtime
 __all__ = ["stop_all"]
 
 PATIENCE = 5.0
-"""Seconds that a root which is no supervisor has to end by itself; a supervisor has its children's times."""
+"""Seconds that a root which is no server has to end by itself; a server has its shutdown time."""
 
 
 async def stop_all(rt: Runtime) -> None:
@@ -38,25 +38,25 @@ def _roots(rt: Runtime) -> list[Process]:
 async def _stop(rt: Runtime, process: Process) -> None:
     if process.status == DEAD:
         return
-    gone: asyncio.Future[None] = rt.loop.create_future()
-    signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
+    behaviour = process.behaviour
     # As its parent would: a process that traps exits ends by that too.
     signals.stop_signal(process, SHUTDOWN)
-    patience = PATIENCE if process.behaviour.children is None else None
-    try:
-        await asyncio.wait_for(gone, patience)
-    except TimeoutError:
+    if not await _gone(rt, process, PATIENCE if behaviour.handle_info is None else behaviour.shutdown):
         signals.kill(process)
-        await asyncio.wait({_killed(rt, process)}, timeout=1.0)
+        await _gone(rt, process, PATIENCE)
 
 
-def _killed(rt: Runtime, process: Process) -> asyncio.Future[None]:
-    gone: asyncio.Future[None] = rt.loop.create_future()
+async def _gone(rt: Runtime, process: Process, seconds: float) -> bool:
+    """Wait until it has ended; False if it takes longer than that."""
     if process.status == DEAD:
-        gone.set_result(None)
-    else:
-        signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
-    return gone
+        return True
+    gone: asyncio.Future[None] = rt.loop.create_future()
+    signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
+    try:
+        await asyncio.wait_for(gone, None if seconds == float("inf") else seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 on_new_runtime(lambda rt: setattr(rt, "on_close", stop_all))

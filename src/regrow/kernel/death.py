@@ -111,13 +111,15 @@ def _trap(target: Process, reason: object, sender: Pid | None) -> None:
         return
     by_parent = sender == target.parent and not (extra is not None and extra.free)
     if by_parent and target.behaviour.handle_info is not None:
-        # Taken in its turn, like any message, but by the loop and not by handle_info.
-        put(
-            target,
-            (_parent_ended, (reason,), {}, Request(target, _nobody, None, "the parent's exit", system=True)),
-        )
+        ask_to_stop(target, reason)
     else:
         put_message(target, Exit(sender if sender is not None else Pid(0), reason))
+
+
+def ask_to_stop(target: Process, reason: object) -> None:
+    """What the exit of its parent is to a server that traps exits: taken in its turn, but not by ``handle_info``."""
+    request = Request(target, _nobody, None, "the parent's exit", system=True)
+    put(target, (_parent_ended, (reason,), {}, request))
 
 
 def _parent_ended(_server: object, reason: object) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from regrow.kernel.events import emit
-from regrow.kernel.process import BUSY, DEAD, QUEUED, SUSPENDED, Envelope, Pid, Process
+from regrow.kernel.process import DEAD, QUEUED, SUSPENDED, Envelope, Pid, Process
 
 __all__ = ["TIMEOUT", "Down", "Exit", "put", "put_message"]
 
@@ -63,10 +63,10 @@ def put(process: Process, envelope: Envelope) -> None:
     if status < QUEUED:
         process.status = QUEUED
         process.runtime.schedule(process)
-    elif status == BUSY:
-        extra = process.extra
-        if extra is not None and extra.receiver is not None:
-            _offer(process, envelope)
+        return
+    extra = process.extra
+    if extra is not None and extra.receiver is not None:
+        _offer(process, envelope)
     elif status == SUSPENDED and envelope[3] is not None and envelope[3].system:
         process.runtime.schedule(process)
 

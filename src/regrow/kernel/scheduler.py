@@ -24,6 +24,7 @@ from regrow.kernel.process import (
     IDLE,
     QUEUED,
     RUNNING,
+    SETTLING,
     STARTING,
     SUSPENDED,
     WAITING,
@@ -89,10 +90,10 @@ def _turn(process: Process, end: float, context: Context) -> None:
             function, args, kwargs, request = envelope
             if function is None:
                 function, args, kwargs = info, (args,), NO_KEYWORDS
-            extra = process.extra
-            if extra is not None:
-                _before(process, extra, envelope)
             process.status = RUNNING
+            extra = process.extra
+            if extra is not None and (extra.patience_timer or extra.debug or extra.alarmed):
+                _before(process, extra, envelope)
             process.request = request
             try:
                 result = function(server, *args, **kwargs)  # type: ignore[misc]  # servers always have a handle_info
@@ -103,12 +104,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
                 result = None
                 request = None
                 rt.current = process
-            if (
-                result is not None
-                or request is not None
-                or process.status != RUNNING
-                or process.extra is not None
-            ):
+            if result is not None or request is not None or process.status != RUNNING:
                 if type(result) is CoroutineType:
                     if process.status >= EXITING:  # it was told to end while it was still plain
                         result.close()
@@ -227,6 +223,7 @@ def put_first(process: Process, envelope: Envelope) -> None:
 
 def _before(process: Process, extra: Extra, envelope: Envelope) -> None:
     """A message is about to be handled: it ends a receive time-out, or, from ``sys``, starts it afresh."""
+    process.status = SETTLING
     request = envelope[3]
     system = request is not None and request.system
     if extra.patience_timer is not None:

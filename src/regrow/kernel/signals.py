@@ -12,7 +12,7 @@ from typing import Any
 
 from regrow.kernel import death
 from regrow.kernel.mailbox import Down, put_message
-from regrow.kernel.process import DEAD, Pid, Process
+from regrow.kernel.process import DEAD, ENDING, Pid, Process
 from regrow.kernel.reasons import KILL, NOPROC
 
 __all__ = [
@@ -145,8 +145,12 @@ def exit_signal(target: Process, reason: object, sender: Pid | None) -> None:
 
 
 def stop_signal(target: Process, reason: object) -> None:
-    """The signal of a parent that ends: a server that traps exits stops by it."""
-    death.post(target.runtime, death.arrive, target, reason, target.parent, True)
+    """Ask *target* to end as its parent would, whoever its parent is."""
+    if target.trapping and target.behaviour.handle_info is not None:
+        if target.status < ENDING:
+            death.ask_to_stop(target, reason)
+    else:
+        death.post(target.runtime, death.arrive, target, reason, target.parent, True)
 
 
 def kill(target: Process) -> None:

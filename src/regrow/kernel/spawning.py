@@ -23,8 +23,13 @@ FUNCTION = Behaviour("process")
 
 
 def born(rt: Runtime, behaviour: Behaviour, parent: Process | None, status: int) -> Process:
-    """A new process in the table: with its parent's context, or the one of the code that starts a root."""
-    context = copy_context() if parent is None else parent.context
+    """A new process in the table.
+
+    A server's child has the server's context, not the one of whoever asked the server for it; the child of plain
+    code has that code's, as a task would.
+    """
+    from_server = parent is not None and parent.behaviour.handle_info is not None
+    context = parent.context if parent is not None and from_server else copy_context()
     process = Process(rt, behaviour, None if parent is None else parent.pid, context, status)
     rt.processes[process.pid] = process
     if rt.listeners:

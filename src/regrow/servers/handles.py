@@ -19,6 +19,7 @@ from regrow.kernel.adoption import who_asks
 from regrow.kernel.mailbox import put
 from regrow.kernel.process import DEAD, EXITING, IDLE, Behaviour, Pid, Process
 from regrow.kernel.runtime import runtime
+from regrow.kernel.scheduler import NO_KEYWORDS
 from regrow.servers.calls import Call, Cast, Client, Declared, Default
 from regrow.servers.rendezvous import DEFAULT_TIMEOUT, NOT_DONE, conclude, meet, run_inline, seconds
 
@@ -200,7 +201,7 @@ def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
         if rt.current is not None or rt.dying:
             who_asks(rt)
         if process.status != DEAD:
-            put(process, (function, args, kwargs, None))
+            put(process, (function, args, kwargs or NO_KEYWORDS, None))
 
     message.__name__ = name
     return message

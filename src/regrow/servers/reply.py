@@ -80,7 +80,12 @@ class Reply(Deferred, Generic[R]):
     def __del__(self) -> None:
         # An instance whose __init__ failed has no _waiting.
         for request in getattr(self, "_waiting", ()):
-            request.fail(ReplyDropped(f"the server let go of its Reply to {request.label} without an answer"))
+            error = ReplyDropped(f"the server let go of its Reply to {request.label} without an answer")
+            loop = request.future.get_loop()
+            if asyncio._get_running_loop() is loop:
+                request.fail(error)
+            elif not loop.is_closed():  # the garbage was collected on another thread
+                loop.call_soon_threadsafe(request.fail, error)
 
     def __repr__(self) -> str:
         if self._outcome is None:

@@ -70,7 +70,7 @@ class Scope(Generic[T_co]):
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         self._closing = True
         outer = False
         if self._sent and self._task is not None and asyncio.current_task() is self._task:
@@ -78,13 +78,13 @@ class Scope(Generic[T_co]):
         if self._process is not None and self._process.status != DEAD:
             await self._stop(self._process)
         if not self._sent:
-            return False
+            return
         failure = death.exited(self._process, self._reason, "") if self._process is not None else None
         assert failure is not None
         if kind is None or kind is GeneratorExit or (error_is_cancel(error) and not outer):
             raise failure from failure.__cause__
         if error_is_cancel(error):
-            return False
+            return
         assert error is not None
         raise BaseExceptionGroup("the block and its server both failed", [error, failure]) from None
 
