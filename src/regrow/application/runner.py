@@ -1,0 +1,120 @@
+"""``run``: a whole program that is an application, from start to exit code.
+
+    if __name__ == "__main__":
+        run(Arcade)
+
+It starts the application after all that it needs, and waits. The program ends, always by an ordered stop in reverse
+order, when
+
+- SIGINT (Ctrl-C) or SIGTERM comes: exit code 0. A second signal ends the program at once: 130 or 143;
+- a permanent application ends: exit code 1, or 0 if its root ended with NORMAL. A transient application that ends with
+  NORMAL is only reported, and a temporary one always: the program goes on;
+- ``application.stop_system(code)`` is called: that exit code;
+- the start fails: exit code 1.
+
+Why it ended stands on stderr. An exit code other than 0 leaves ``run`` as ``SystemExit``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from regrow.application.boot import resolve
+from regrow.application.builtin import BUILTIN
+from regrow.application.collector import server_collection
+from regrow.application.config import Settings, find_settings
+from regrow.application.controller import Controller, Verdict, controller
+from regrow.application.environment import put_env
+from regrow.application.errors import ApplicationStartError
+from regrow.application.lifecycle import check_args, check_type
+from regrow.application.os_signals import OsSignals, signals_wake_the_loop
+
+if TYPE_CHECKING:
+    from regrow.application.definition import Application, ApplicationRef, RestartType
+
+__all__ = ["run"]
+
+
+def run(
+    application: ApplicationRef,
+    *,
+    type: RestartType = "permanent",
+    args: Sequence[str] | None = None,
+    env: Mapping[str, Any] | None = None,
+) -> None:
+    """Run *application* as the whole program; returns when it has stopped. See the head of this module for the rules.
+
+    *type* counts for the applications that it needs, too. *args* are given to its ``start``; without them, those of
+    ``[tool.regrow]``. *env* is put into its environment, over what is configured. Signals are handled in the main
+    thread only, for Python has them only there.
+
+    Raises ``SystemExit`` with an exit code other than 0; ``ConfigError``, ``UnknownApplication``, ``DependencyCycle``
+    and ``InvalidApplication`` for what can't be run at all.
+    """
+    check_type(type)
+    application = resolve(application, BUILTIN)
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "run owns its program, and an event loop runs here already; "
+            "inside of one: await application.ensure_all_started(...)"
+        )
+    settings = find_settings()
+    args = settings.args_for(application) if args is None else check_args(args)
+    with OsSignals() as signals:
+        try:
+            exit_code = asyncio.run(_serve(application, type, args, env or {}, settings, signals))
+        except KeyboardInterrupt:
+            exit_code = 130
+    if exit_code:
+        sys.exit(exit_code)
+
+
+async def _serve(
+    application: type[Application],
+    type: RestartType,
+    args: Sequence[str],
+    env: Mapping[str, Any],
+    settings: Settings,
+    signals: OsSignals,
+) -> int:
+    """Start, wait for a verdict, stop."""
+    ours = controller()
+    ours.settings = settings
+    for key, value in env.items():
+        put_env(application, key, value)
+    loop = asyncio.get_running_loop()
+    signals.on_first(lambda signal: loop.call_soon_threadsafe(ours.stop_system, 0, f"{signal.name} came"))
+    with signals_wake_the_loop():
+        try:
+            await _boot(ours, application, type, args)
+        except ApplicationStartError as error:
+            print(f"regrow: {error}", file=sys.stderr)
+            return 1
+        with server_collection() if settings.gc == "server" else nullcontext():
+            verdict = await _verdict(ours)
+    if verdict.exit_code:
+        print(f"regrow: {verdict.why}", file=sys.stderr)
+    return verdict.exit_code
+
+
+async def _boot(
+    ours: Controller, application: type[Application], type: RestartType, args: Sequence[str]
+) -> None:
+    """Start all that is needed; a signal that comes before that is done breaks it off."""
+    boot: asyncio.Task[list[str]] = asyncio.create_task(ours.ensure_all_started(application, type, args))
+    ours.booting = boot
+    await asyncio.wait((boot,))
+    if not boot.cancelled():
+        boot.result()
+
+
+async def _verdict(ours: Controller) -> Verdict:
+    await ours.sentenced.wait()
+    assert ours.verdict is not None
+    assert ours.stopped is not None
+    await ours.stopped
+    return ours.verdict

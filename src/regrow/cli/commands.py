@@ -1,0 +1,161 @@
+"""The commands and their options; what they do is in the modules named after them."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regrow.application.config import find_settings
+from regrow.application.runner import run
+from regrow.cli.demo import run_demo
+from regrow.cli.new import make_project
+from regrow.cli.shell import run_shell
+from regrow.cli.target import find_application
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="regrow",
+    help="Supervised processes for Python: make a project, run it, look into it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class EndType(StrEnum):
+    """The values of --type."""
+
+    permanent = "permanent"
+    transient = "transient"
+    temporary = "temporary"
+
+
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODULE:App",
+        help="The application: a module and a class in it. Left out, it is `application` in the table "
+        "`tool.regrow` of the nearest pyproject.toml.",
+        show_default=False,
+    ),
+]
+Args = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="TEXT",
+        help="An argument for the application's start; give it as often as needed. Left out, it is `args` "
+        "in `tool.regrow`.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            found = version("regrow")
+        except PackageNotFoundError:
+            found = "(not installed: run from a checkout)"
+        typer.echo(f"regrow {found}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which regrow this is, and end."
+        ),
+    ] = False,
+    traceback: Annotated[
+        bool,
+        typer.Option(
+            "--traceback",
+            help="Show where an error comes from. Goes before the command; REGROW_TRACEBACK=1 does the same.",
+        ),
+    ] = False,
+) -> None:
+    pass  # both are dealt with elsewhere: --version in its callback, --traceback in main
+
+
+@app.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The project's name, or the path of its new folder.")
+    ],
+    sup: Annotated[
+        bool,
+        typer.Option("--sup", help="With an application and its supervisor, wired up in pyproject.toml."),
+    ] = False,
+) -> None:
+    """Make a new project, with tests that pass at once.
+
+    The folder must not exist yet, or be empty. The package in it is named like the folder, with `_` for `-`.
+    """
+    typer.echo(make_project(Path(name), sup=sup))
+
+
+@app.command("run")
+def run_(
+    target: Target = None,
+    type: Annotated[
+        EndType | None,
+        typer.Option(
+            "--type",
+            help="What the end of the application means. permanent: the program ends too, with exit code 1 unless "
+            "it ended normally. transient: the same, but after a normal end the program goes on. temporary: it "
+            "always goes on. Left out, it is `type` in `tool.regrow`, else permanent.",
+            show_default=False,
+        ),
+    ] = None,
+    arg: Args = None,
+) -> None:
+    """Run an application until it ends, or until Ctrl-C or SIGTERM.
+
+    These stop it in order, what was started last first, and the exit code is 0. A second one ends the program at
+    once, with 130 or 143. The working directory and its `src` are put on the module path.
+    """
+    settings = find_settings()
+    application = find_application(target, settings)
+    args = arg if arg else (settings.args if target is None else None)
+    run(application, type=settings.restart_type if type is None else type.value, args=args)
+
+
+@app.command()
+def shell(target: Target = None, arg: Args = None) -> None:
+    """A Python prompt with `await`, beside the running application.
+
+    The application is started as temporary: if it ends, that is reported and the prompt stays. Without one, the
+    prompt has the library and nothing running. Predefined are: `regrow` and all its public names, `application`
+    and `process` (the modules), `App` (the class), `root()` (the root supervisor's pid) and `tree()` (prints what
+    runs). What is typed runs in one process, `process.current()`; what it links to can end it, and a new one takes
+    over with the same variables. Ctrl-C breaks off what is running; Ctrl-D or `exit()` stops the application and
+    leaves.
+    """
+    settings = find_settings()
+    application = None
+    if target is not None or settings.application is not None:
+        application = find_application(target, settings)
+    raise typer.Exit(run_shell(application, settings, arg if arg else settings.args))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    options_metavar="[OPTIONS OF THE ARCADE]",
+)
+def demo(context: typer.Context) -> None:
+    """Watch an arcade of hundreds of games that crash and heal.
+
+    `regrow demo --help` lists its options, `--seconds` and `--port` among them. Without a terminal it ends by itself.
+    """
+    raise typer.Exit(run_demo(context.args))
