@@ -1,0 +1,259 @@
+"""DynamicSupervisor: starts with no children, and takes them as the program runs.
+
+>>> import asyncio
+>>> from regrow import Agent, DynamicSupervisor
+>>> async def main():
+...     async with DynamicSupervisor.scope(max_children=1000) as sup:
+...         one = await sup.start_child((Agent, dict))
+...         two = await sup.start_child((Agent, dict))
+...         await sup.terminate_child(one)
+...         return await sup.count_children()
+>>> asyncio.run(main())
+Counts(specs=1, active=1, supervisors=0, workers=1)
+
+A child that ends is restarted or forgotten, by the ``restart`` of its spec:
+
+=============  ==================  =================
+restart        clean end           crash
+=============  ==================  =================
+``permanent``  restarted           restarted
+``transient``  forgotten           restarted
+``temporary``  forgotten           forgotten
+=============  ==================  =================
+
+A restart that fails is tried again, each attempt counted; between two attempts the supervisor serves
+whoever has asked meanwhile. After more than ``max_restarts`` in ``max_seconds`` it stops. When it stops,
+all children are told at the same time, and it ends when the last of them is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from typing import Any, ClassVar, TypeVar, Unpack, overload
+
+from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored, Stop
+from regrow.kernel.process import Pid
+from regrow.kernel.reasons import SHUTDOWN, is_clean
+from regrow.servers.calls import call, client
+from regrow.servers.child_spec import ChildSpec
+from regrow.supervision.base import BaseSupervisor
+from regrow.supervision.children import RESTARTING, ChildInfo, Counts
+from regrow.supervision.errors import ChildNotFound
+from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, FlagValues, require_dynamic
+from regrow.supervision.reports import MAX_RESTARTS, Report, report
+from regrow.supervision.shutdown import stop_together
+from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec, without_arguments
+from regrow.supervision.starts import shown, start_child
+from regrow.supervision.stepwise import Stepwise, drive
+
+T = TypeVar("T")
+
+PAGE = 1000
+
+
+class DynamicSupervisor(BaseSupervisor):
+    """A supervisor of children that come and go. Elixir: ``DynamicSupervisor``.
+
+    Flags, all optional, in the class header or at the start: ``max_restarts`` in ``max_seconds`` (3 in 5 seconds),
+    ``max_children`` (no limit), ``extra_arguments`` (put before the arguments of every child's start), ``strategy``
+    (``"one_for_one"`` is the only one). ``InvalidFlags`` says what is wrong with them.
+    """
+
+    _flag_names: ClassVar[tuple[str, ...]] = DYNAMIC_FLAG_NAMES
+
+    _table: dict[Pid, ChildSpec[Any]]
+    _restarting: dict[Pid, ChildSpec[Any]]
+
+    def __init__(self, *args: Any, **flags: Unpack[FlagValues]) -> None:
+        self._given = args, {**flags}
+        if args and not self._has_init:
+            raise TypeError(
+                f"{type(self).__name__} takes flags only, as keywords; got {args!r}. For arguments of its own "
+                "give the class an init(self, ...) that returns self.flags(...)"
+            )
+
+    # --- for clients --------------------------------------------------------------------------------------------------
+
+    @overload
+    async def start_child(self, child: ChildSpec[T]) -> T: ...
+    @overload
+    async def start_child(self, child: type[T]) -> T: ...
+    @overload
+    async def start_child(self, child: tuple[Any, ...] | Callable[..., Coroutine[Any, Any, Any]]) -> Any: ...
+    @client
+    async def start_child(self, child: Child) -> Any:
+        """Start a child now, and give its handle, or what its own start function returned.
+
+        ``child`` is a ``ChildSpec``, a server class, a tuple ``(class, argument...)`` or a coroutine function. A bad
+        one raises ``InvalidSpec`` before any message is sent. ``StartError`` says why the child did not start;
+        ``MaxChildren`` and ``StartIgnored`` are kinds of it. While a child's ``init`` is under way, the
+        supervisor does nothing else. Elixir: ``DynamicSupervisor.start_child/2``.
+        """
+        return await self._start_child(require_insignificant(to_spec(child)))
+
+    @client
+    async def terminate_child(self, child: Any) -> None:
+        """End a child, given as its handle or pid, within its shutdown time, and forget it.
+
+        A child whose restart failed is known by its last pid until it runs again. Raises ``ChildNotFound``.
+        Elixir: ``DynamicSupervisor.terminate_child/2``.
+        """
+        await self._terminate_child(pid_to_stop(child))
+
+    @call(timeout=None)
+    def which_children(self) -> list[ChildInfo]:
+        """All children. With very many of them that is a large list: ``iter_children`` pages.
+
+        Elixir: ``DynamicSupervisor.which_children/1``.
+        """
+        return self._rows([*self._table, *self._restarting])
+
+    @client
+    def iter_children(self, *, page: int = PAGE) -> AsyncIterator[ChildInfo]:
+        """All children, ``page`` at a time: ``async for row in games.iter_children()``.
+
+        The children are those of the moment of the first step; who ends meanwhile is left out, and so is who is
+        restarted meanwhile, since that is a new process.
+        """
+        if isinstance(page, bool) or not isinstance(page, int) or page < 1:
+            raise ValueError(f"page={page!r}: must be a whole number, 1 or more")
+        return _pages(self, page)
+
+    @call(timeout=None)
+    def count_children(self) -> Counts:
+        """How many children there are, and of which type. Elixir: ``DynamicSupervisor.count_children/1``."""
+        specs = [*self._table.values(), *self._restarting.values()]
+        supervisors = sum(spec.type == "supervisor" for spec in specs)
+        return Counts(len(specs), len(self._table), supervisors, len(specs) - supervisors)
+
+    # --- for init -----------------------------------------------------------------------------------------------------
+
+    def flags(self, **values: Unpack[FlagValues]) -> Flags:
+        """The flags of the class header with these laid over them: what ``init`` returns.
+
+        Elixir: ``DynamicSupervisor.init/1``.
+        """
+        return self._checked(self._merged(values))
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> Stepwise[None]:
+        self._table = {}
+        self._restarting = {}
+        if self._has_init:
+            self._take_over((yield from self._run_init()))
+        else:
+            self._keep(self._checked(self._merged(self._given[1])))
+
+    def _take_over(self, made: Any) -> None:
+        if not isinstance(made, Flags):
+            raise InvalidFlags(f"{type(self).__name__}.init returned {made!r}: must be self.flags(...)")
+        self._keep(self._checked(made))
+
+    @classmethod
+    def _checked(cls, flags: Flags) -> Flags:
+        return require_dynamic(flags)
+
+    @call(timeout=None, raises=StartError)
+    def _start_child(self, spec: ChildSpec[Any]) -> Any:
+        limit = self._flags.limit
+        if len(self._table) + len(self._restarting) >= limit:
+            raise MaxChildren(limit)
+        return drive(self._start(spec))
+
+    def _start(self, spec: ChildSpec[Any]) -> Stepwise[Any]:
+        started = yield from start_child(self._me, spec, self._flags.extra_arguments, known=self._table)
+        self._table[started.pid] = without_arguments(spec) if spec.restart == "temporary" else spec
+        self._report("progress", spec, started.pid, None)
+        return started.answer
+
+    @call(timeout=None, raises=ChildNotFound)
+    def _terminate_child(self, pid: Pid) -> Any:
+        if self._restarting.pop(pid, None) is not None:
+            return None
+        if pid not in self._table:
+            raise ChildNotFound(pid)
+        return drive(self._stop([pid]))
+
+    def _stop(self, pids: Sequence[Pid]) -> Stepwise[None]:
+        """End these children, who stay in the table until the last one is gone."""
+        yield from stop_together(self._me, [(pid, self._table[pid]) for pid in pids], self._complain)
+        for pid in pids:
+            self._table.pop(pid, None)
+
+    def _stop_children(self) -> Stepwise[None]:
+        self._restarting.clear()
+        yield from self._stop(list(self._table))
+
+    def _child_pids(self) -> Iterable[Pid]:
+        return list(self._table) if hasattr(self, "_table") else ()
+
+    @call(timeout=None)
+    def _pids(self) -> tuple[Pid, ...]:
+        return (*self._table, *self._restarting)
+
+    @call(timeout=None)
+    def _rows_of(self, pids: Sequence[Pid]) -> list[ChildInfo]:
+        return self._rows(pids)
+
+    def _rows(self, pids: Iterable[Pid]) -> list[ChildInfo]:
+        """A row for each of these that is a child."""
+        processes = self._me.runtime.processes
+        rows = []
+        for pid in pids:
+            if (spec := self._table.get(pid)) is not None:
+                process = processes.get(pid)
+                rows.append(
+                    ChildInfo(None, pid if process is None else shown(process), spec.type, spec.modules)
+                )
+            elif (spec := self._restarting.get(pid)) is not None:
+                rows.append(ChildInfo(None, RESTARTING, spec.type, spec.modules))
+        return rows
+
+    # --- when a child ends --------------------------------------------------------------------------------------------
+
+    def _exit_arrived(self, pid: Pid, reason: object) -> Any:
+        spec = self._table.pop(pid, None)
+        if spec is None:
+            return None  # a stranger, or one that was ended by terminate_child
+        restart = spec.restart == "permanent" or (spec.restart == "transient" and not is_clean(reason))
+        if restart or not is_clean(reason):
+            self._report("child_terminated", spec, pid, reason)
+        return self._restart(pid, spec) if restart else None
+
+    def _restart(self, old: Pid, spec: ChildSpec[Any]) -> Any:
+        if not self._intensity.admit():
+            self._report("shutdown", spec, old, MAX_RESTARTS)
+            raise Stop(SHUTDOWN)
+        return drive(self._start_again(old, spec))
+
+    def _start_again(self, old: Pid, spec: ChildSpec[Any]) -> Stepwise[None]:
+        try:
+            started = yield from start_child(self._me, spec, self._flags.extra_arguments, known=self._table)
+        except StartIgnored:
+            return
+        except StartError as error:
+            self._report("start_error", spec, old, error.reason)
+            self._restarting[old] = spec
+            self._later(DynamicSupervisor._retry, old)
+        else:
+            self._table[started.pid] = spec
+            self._report("progress", spec, started.pid, None)
+
+    def _retry(self, old: Pid) -> Any:
+        """Try a failed restart again, unless somebody has terminated the child meanwhile."""
+        spec = self._restarting.pop(old, None)
+        return None if spec is None else self._restart(old, spec)
+
+    def _report(self, kind: Report, spec: ChildSpec[Any], pid: Pid, reason: object) -> None:
+        report(kind, self._me, spec, pid, reason, extra_arguments=self._flags.extra_arguments)
+
+    def _complain(self, reason: object, spec: ChildSpec[Any], pid: Pid) -> None:
+        self._report("shutdown_error", spec, pid, reason)
+
+
+async def _pages(supervisor: DynamicSupervisor, page: int) -> AsyncIterator[ChildInfo]:
+    pids = await supervisor._pids()
+    for start in range(0, len(pids), page):
+        for row in await supervisor._rows_of(pids[start : start + page]):
+            yield row

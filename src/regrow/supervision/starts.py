@@ -1,0 +1,147 @@
+"""Starting one child, whatever kind of start its spec has.
+
+A server class is started by the kernel's own way. Any other start function is simply called, as the
+supervisor, and must give back the process it started: as a handle, as a pid, or as
+``StartResult(pid, info)``. What comes back is linked to the supervisor if it was not, and what a failed
+start leaves running is killed, so that nobody is left behind. Whatever goes wrong comes out as a
+``StartError``, and the supervisor lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Container, Coroutine, Sequence
+from typing import Any, NamedTuple, cast
+
+from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
+from regrow.kernel.process import EXITING, Pid, Process
+from regrow.kernel.reasons import strip
+from regrow.kernel.signals import kill, link
+from regrow.kernel.targets import is_handle, resolve
+from regrow.servers.behaviour import behaviour_of
+from regrow.servers.child_spec import ChildSpec
+from regrow.servers.gen_server import GenServer
+from regrow.servers.handles import handle_of
+from regrow.servers.options import name_of
+from regrow.servers.starting import StartResult, launch
+from regrow.supervision.errors import BadStart
+from regrow.supervision.exits import queued_exits
+from regrow.supervision.stepwise import Stepwise
+
+
+class Started(NamedTuple):
+    """A child that runs: its pid, what ``which_children`` shows for it, and what its starter gets."""
+
+    pid: Pid
+    child: Any
+    answer: Any
+
+
+def start_child(
+    me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any] = (), *, known: Container[Pid]
+) -> Stepwise[Started]:
+    """Start what ``spec`` says, as the supervisor ``me`` with the children ``known``. Raises ``StartError``."""
+    args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
+    start: Any = spec.start
+    if isinstance(start, type) and issubclass(start, GenServer):
+        return (yield from _launch(me, spec, start, args))
+    newest = next(reversed(me.runtime.processes))
+    try:
+        return (yield from _run_function(me, spec, args, known))
+    except StartError:
+        _kill_leftovers(me, newest)
+        raise
+
+
+def _launch(
+    me: Process, spec: ChildSpec[Any], server: type[GenServer], args: tuple[Any, ...]
+) -> Stepwise[Started]:
+    try:
+        made = launch(
+            behaviour_of(server),
+            server,
+            args,
+            spec.kwargs,
+            parent=me,
+            name=spec.name if spec.name is not None else name_of(server, None, args, dict(spec.kwargs)),
+            timeout=spec.timeout,
+            debug=spec.debug,
+        )
+        process: Process = (
+            made if type(made) is Process else (yield cast("Coroutine[Any, Any, Process]", made))
+        )
+    except StartError:
+        raise
+    except BaseException as error:
+        raise _failure(me, error) from None
+    handle = handle_of(server, process)
+    return Started(process.pid, handle, handle)
+
+
+def _run_function(
+    me: Process, spec: ChildSpec[Any], args: Sequence[Any], known: Container[Pid]
+) -> Stepwise[Started]:
+    try:
+        made: Any = spec.start(*args, **spec.kwargs)
+        if inspect.isawaitable(made):
+            made = yield _in_time(made, spec.timeout)
+    except StartError:
+        raise
+    except Ignore:
+        raise StartIgnored from None
+    except BaseException as error:
+        raise _failure(me, error) from None
+    return _accepted(me, made, known)
+
+
+def _failure(me: Process, error: BaseException) -> BaseException:
+    """What a start that raised ``error`` comes to: a ``StartError``, unless the supervisor itself has to go."""
+    if me.status >= EXITING:
+        return error
+    if isinstance(error, ProcessExit):
+        return StartError(error.reason)
+    if isinstance(
+        error, (KeyboardInterrupt, SystemExit)
+    ):  # what wants to end the program goes on to the loop
+        me.runtime.loop.call_soon(_raise, error)
+    return StartError(strip(error))
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _kill_leftovers(me: Process, newest: Pid) -> None:
+    """Kill the children of ``me`` that were started since ``newest``, by a function that then failed."""
+    since: list[Process] = []
+    for pid in reversed(me.runtime.processes):
+        if pid <= newest:
+            break
+        since.append(me.runtime.processes[pid])
+    for process in since:
+        if process.parent == me.pid:
+            kill(process)
+
+
+async def _in_time(made: Any, timeout: float | None) -> Any:
+    async with asyncio.timeout(timeout):
+        return await made
+
+
+def _accepted(me: Process, made: Any, known: Container[Pid]) -> Started:
+    """The process that a start function returned, linked to the supervisor."""
+    child = made.pid if isinstance(made, StartResult) else made
+    process = resolve(child) if type(child) is int or is_handle(child) else None
+    if process is None and type(child) is int and child in queued_exits(me):
+        return Started(Pid(child), child, made)  # it has died since: the supervisor comes to that in its turn
+    if process is None or process is me or process.pid == me.parent or process.pid in known:
+        raise BadStart(made)
+    link(me, process)
+    return Started(process.pid, shown(process), made)
+
+
+def shown(process: Process) -> Any:
+    """What clients are shown of a child: the handle of a server, the pid of anything else."""
+    kind = process.behaviour.kind
+    return handle_of(kind, process) if isinstance(kind, type) else process.pid
