@@ -1,0 +1,1 @@
+"""The project that the tutorial makes with ``mix new dynamic_supervisor_example``."""
