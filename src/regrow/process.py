@@ -181,8 +181,6 @@ def _to_send(target: Target, message: object, seconds: float) -> tuple[_Process,
     what = f"{message!r} to {target!r}"
     if process is not None and (type(target) is int or _is_handle(target)):
         return process, lambda: _put_message(process, message), what
-    if type(target) is int:
-        raise NoProcess(NOPROC, target, "send_after")
 
     def send_by_name() -> None:
         found = _resolve(target, rt)
@@ -300,7 +298,7 @@ def unregister(name: Name) -> None:
     """Free *name*. ValueError if it is nobody's. Elixir: ``Process.unregister/1``."""
     process = _names.find(_runtime(), name)
     for held in (process.extra.names or ()) if process is not None and process.extra is not None else ():
-        if held.name == name:
+        if held.name == name or (held.key is not None and not _names.is_via(name)):
             assert process is not None
             _names.give_up(process, held)
             return

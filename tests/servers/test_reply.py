@@ -20,6 +20,7 @@ class Asked:
     label = "Game.turn"
 
     def __init__(self) -> None:
+        self.future: Any = self
         self.told: list[Any] = []
 
     def reply(self, value: object) -> None:
@@ -27,6 +28,9 @@ class Asked:
 
     def fail(self, error: BaseException) -> None:
         self.told.append(error)
+
+    def get_loop(self) -> None:
+        """It waits in no event loop."""
 
 
 class Handling:

@@ -107,11 +107,9 @@ def test_two_children_of_one_id_are_refused() -> None:
         to_specs([Worker.child_spec().replace(id="a"), spec(plain).replace(id="a")])
 
 
-def test_without_arguments_everything_else_stays() -> None:
+def test_without_arguments_what_it_takes_to_end_and_show_a_child_stays() -> None:
     made = ChildSpec("x", plain, (1,), {"deep": 2}, restart="temporary", shutdown=3, name="n")
-    bare = without_arguments(made)
-    assert bare == ChildSpec("x", plain, restart="temporary", shutdown=3, name="n")
-    assert without_arguments(bare) is bare
+    assert without_arguments(made) == ChildSpec(None, plain, restart="temporary", shutdown=3)
 
 
 async def test_both_variants_of_the_migration_from_simple_one_for_one() -> None:

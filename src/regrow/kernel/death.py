@@ -27,7 +27,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from regrow.kernel import reports
-from regrow.kernel.errors import LinkedExit, NoProcess, ProcessExit, ServerExited, StartError, Stop
+from regrow.kernel.errors import (
+    KeeperGone,
+    LinkedExit,
+    NoProcess,
+    ProcessExit,
+    ServerExited,
+    StartError,
+    Stop,
+)
 from regrow.kernel.events import emit
 from regrow.kernel.mailbox import Exit, put, put_message
 from regrow.kernel.process import (
@@ -57,6 +65,7 @@ __all__ = [
     "leave",
     "left",
     "post",
+    "shortened",
     "terminate",
 ]
 
@@ -184,7 +193,9 @@ def _cut(process: Process, extra: Extra, grace: float) -> None:
     if extra.grace is not None:
         extra.grace.cancel()
     if extra.steps is None:
-        rt.dying += 1
+        if not extra.cut:
+            extra.cut = True
+            rt.dying += 1
         _wake_adopted(process, extra)
     elif not extra.cut:
         extra.cut = True
@@ -214,8 +225,9 @@ def _fence(process: Process) -> None:
         finish(process, extra.exit_reason)
         return
     reports.fenced(process, extra.steps.where())
-    extra.steps.fenced = True
-    extra.task.cancel()
+    task = extra.task
+    extra.steps.fence()
+    task.cancel()
 
 
 def _bound(process: Process, extra: Extra) -> None:
@@ -272,7 +284,7 @@ def leave(process: Process, reason: object, message: object = None) -> None:
     if isinstance(reason, BaseException):
         if not is_clean(reason):
             reports.crashed(process, reason, message)
-        reason = strip(_short(reason))
+        reason = strip(shortened(reason))
     elif not is_clean(reason) and process.behaviour.handle_info is not None:
         reports.crashed(process, reason, message)
     if process.extra is not None:
@@ -280,12 +292,13 @@ def leave(process: Process, reason: object, message: object = None) -> None:
     end(process, reason)
 
 
-def _short(error: BaseException) -> BaseException:
+def shortened(error: BaseException) -> BaseException:
     """A chain of servers that fail each other keeps the root and one hop, not ten thousand."""
     if isinstance(error, ServerExited) and isinstance(error.reason, ServerExited):
         inner = error.reason
         if isinstance(inner.reason, ServerExited):
             error.reason = ServerExited(inner.reason.reason, inner.server, inner.request)
+            error.args = (error.reason, error.server, error.request)
     return error
 
 
@@ -414,6 +427,8 @@ def _free_names(rt: Runtime, process: Process, names: list[Any]) -> None:
     for name in names:
         try:
             name.release(rt, process)
+        except KeeperGone:  # and the name with it
+            pass
         except Exception:  # a user's own via: it must not keep the dead from being dead
             logging.getLogger("regrow").exception("%r could not be taken from process %d", name, process.pid)
 

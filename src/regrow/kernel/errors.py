@@ -19,6 +19,7 @@ __all__ = [
     "InvalidFlags",
     "InvalidName",
     "InvalidSpec",
+    "KeeperGone",
     "LinkedExit",
     "MaxChildren",
     "NameTaken",
@@ -166,6 +167,10 @@ class NameTaken(ValueError):
     def __init__(self, message: str, pid: int) -> None:
         super().__init__(message)
         self.pid = pid
+
+
+class KeeperGone(LookupError):
+    """Whoever keeps a via's names, a registry say, is not running, so the name is nobody's. A via may raise it."""
 
 
 # --- what a server says about its own end -------------------------------------------------------------------------

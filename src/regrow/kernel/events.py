@@ -26,7 +26,7 @@ def attach(listener: Listener) -> None:
     >>> from regrow import process
     >>> async def main():
     ...     seen = []
-    ...     attach(lambda event, fields: seen.append(event))
+    ...     attach(lambda event, fields: fields["kind"] == "process" and seen.append(event))
     ...     async def work(): ...
     ...     _, down = process.spawn_monitor(work)
     ...     await process.receive(process.Down)

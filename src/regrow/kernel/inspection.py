@@ -63,5 +63,9 @@ def look_at(process: Process) -> ProcessInfo:
 
 
 def is_alive(process: Process | None) -> bool:
-    """A process is dead to others from the moment its exit is decided; one that still terminates lives."""
-    return process is not None and process.status < EXITING
+    """A process is dead to others from the moment its exit is decided; one that is to run ``terminate`` lives."""
+    if process is None or process.status < EXITING:
+        return process is not None
+    extra = process.extra
+    to_terminate = process.behaviour.terminate is not None and process.server is not None
+    return to_terminate and extra is not None and extra.starter is None and not extra.killed

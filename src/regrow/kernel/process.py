@@ -108,6 +108,9 @@ class Request:
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done():
+            if isinstance(error, StopIteration):  # no coroutine may raise one
+                cause, error = error, RuntimeError(f"the answer was {error!r}, which no coroutine can raise")
+                error.__cause__ = cause
             self.future.set_exception(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from regrow.kernel.adoption import current_process
 from regrow.kernel.errors import NotAllowed
 from regrow.kernel.process import EXITING, Process
 
-__all__ = ["flush", "receive"]
+__all__ = ["flush", "receive", "take"]
 
 
 def _anything(_message: Any) -> bool:
@@ -34,7 +35,7 @@ async def receive(match: Any = None, timeout: float | None = None) -> Any:
     wanted = _pattern(match)
     process = current_process()
     rt = process.runtime
-    found = _take(process, wanted)
+    found = take(process, wanted)
     if found is not None:
         return found[0]
     extra = process.more()
@@ -47,6 +48,10 @@ async def receive(match: Any = None, timeout: float | None = None) -> Any:
         timer = rt.loop.call_later(timeout, _give_up, future, timeout)
     try:
         return await future
+    except asyncio.CancelledError:  # in the very moment when a message had come: that one is not lost
+        if process.status < EXITING and future.done() and not future.cancelled() and not future.exception():
+            put_back(process, future.result())
+        raise
     finally:
         extra.receiver = None
         if timer is not None:
@@ -60,7 +65,13 @@ def _give_up(future: asyncio.Future[Any], timeout: float) -> None:
         future.set_exception(TimeoutError(f"no such message came within {timeout:g} s"))
 
 
-def _take(process: Process, wanted: Callable[[Any], bool]) -> tuple[Any] | None:
+def put_back(process: Process, message: object) -> None:
+    if process.mailbox is None:
+        process.mailbox = deque()
+    process.mailbox.appendleft((None, message, None, None))
+
+
+def take(process: Process, wanted: Callable[[Any], bool]) -> tuple[Any] | None:
     """The first plain message that is wanted; the others keep their order."""
     mailbox = process.mailbox
     for place, (function, message, _kwargs, request) in enumerate(mailbox or ()):
@@ -75,4 +86,4 @@ def _take(process: Process, wanted: Callable[[Any], bool]) -> tuple[Any] | None:
 
 def flush(process: Process, wanted: Callable[[Any], bool]) -> bool:
     """Take one such message out, if it is there."""
-    return _take(process, wanted) is not None
+    return take(process, wanted) is not None

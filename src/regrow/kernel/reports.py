@@ -60,6 +60,7 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
         )
     if not logger.isEnabledFor(logging.ERROR):
         return
+    shown = _shown(process, reason, message)
     fields = {
         "event": "crash",
         "pid": process.pid,
@@ -67,14 +68,15 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
         "kind": process.behaviour.name,
         "ancestors": [brief(each) for each in ancestors(process)],
         "callers": list(process.extra.callers) if process.extra is not None else [],
-        "reason": brief(reason),
-        "message": _message(process, message),
+        "reason": brief(shown["reason"]),
+        "message": _text(shown["message"]),
         "client": None
         if process.request is None or process.request.caller is None
         else process.request.caller.pid,
-        "state": _state(process, reason, message),
+        "state": _state(process, shown["state"]),
+        "log": _text(shown["log"]),
     }
-    error = reason if isinstance(reason, BaseException) else None
+    error = reason if isinstance(reason, BaseException) and shown["reason"] is reason else None
     logger.error(
         "%s terminating: %s\n  last message: %s\n  state: %s\n  ancestors: %s",
         process,
@@ -126,24 +128,29 @@ def _message(process: Process, message: Any) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."
 
 
-def _state(process: Process, reason: object, message: Any) -> str:
-    try:
-        return show_state(process, {"reason": reason, "message": message})
-    except Exception as error:
-        return f"<format_status raised {type(error).__name__}>"
-
-
-def show_state(process: Process, status: dict[str, Any]) -> str:
-    """The state as its class wants it shown: through ``format_status`` if there is one."""
+def _shown(process: Process, reason: object, message: Any) -> dict[str, Any]:
+    """What the report shows: all of it as the class's ``format_status`` wants it, if there is one."""
     server = process.server
-    if server is None:
-        return "None"
-    if process.behaviour.format_status is not None:
-        shown = process.behaviour.format_status(server, {"state": server, **status})
-        if isinstance(shown, dict) and "state" in shown:
-            shown = shown["state"]
-        if shown is not server:
-            return brief(shown)
-    if any("__repr__" in vars(each) for each in type(server).__mro__[:-1]):
-        return brief(server)
-    return brief(getattr(server, "__dict__", server))
+    debug = process.extra.debug if process.extra is not None else None
+    events = list(getattr(debug, "log", None) or ())
+    shown = {"state": server, "reason": reason, "message": _message(process, message), "log": events}
+    if server is None or process.behaviour.format_status is None:
+        return shown
+    try:
+        formatted = process.behaviour.format_status(server, dict(shown))
+    except Exception as error:
+        return {**shown, "state": f"<format_status raised {type(error).__name__}>"}
+    if not isinstance(formatted, dict):
+        return {**shown, "state": formatted}
+    return {key: formatted.get(key, value) for key, value in shown.items()}
+
+
+def _text(value: Any) -> str:
+    return value[:LIMIT] if isinstance(value, str) else brief(value)
+
+
+def _state(process: Process, shown: Any) -> str:
+    """The state as text; of a server that has no ``__repr__`` of its own, its attributes."""
+    if shown is not process.server or any("__repr__" in vars(each) for each in type(shown).__mro__[:-1]):
+        return _text(shown)
+    return brief(getattr(shown, "__dict__", shown))

@@ -28,8 +28,8 @@ __all__ = ["SLICE", "Runtime", "runtime"]
 
 SLICE = 0.005
 """Seconds of a loop turn that processes may use before timers, sockets and other tasks get theirs."""
-HEADROOM = 250
-"""Stack frames that must be free for a handler to run on its caller's stack."""
+HEADROOM = 0.75
+"""The part of the stack that must be free for a handler to run on its caller's."""
 
 
 class Runtime:
@@ -99,8 +99,10 @@ class Runtime:
 
         Time is what protects the loop, not a count; and the stack must have room for the handler, or a caller
         deep in recursion would see an innocent server die of a RecursionError. The depth of a frame is looked
-        at once a slice.
+        at once a slice. A caller that handles an exception would pass it on as the context of the server's own.
         """
+        if sys.exception() is not None:
+            return False
         if self.inline != "on" and (self.inline == "off" or random.random() < 0.5):
             return False
         if self.slice_armed:
@@ -112,7 +114,7 @@ class Runtime:
             self.loop.call_soon(self._end_slice)
         if frame is not self.slice_frame:
             try:
-                sys._getframe(max(sys.getrecursionlimit() - HEADROOM, 50))
+                sys._getframe(int(sys.getrecursionlimit() * (1 - HEADROOM)))
             except ValueError:
                 self.slice_frame = frame if self.inline == "on" else None
             else:
@@ -135,25 +137,25 @@ class Runtime:
 
     # --- refusals --------------------------------------------------------------------------------------------------
 
-    def check(self, what: str) -> None:
+    def check(self, what: object) -> None:
         """Refuse use from another thread, from another loop, or after the end."""
         if get_ident() != self.thread:
             raise WrongThread(
-                f"{what} belongs to another thread's event loop. From here use "
+                f"{what!r} belongs to another thread's event loop. From here use "
                 "asyncio.run_coroutine_threadsafe(...) with the loop that it lives in"
             )
         if self.closed or self.loop.is_closed():
             self.close()
-            raise RuntimeClosed(f"the event loop that {what} lived in has ended, and its processes with it")
+            raise RuntimeClosed(f"the event loop that {what!r} lived in has ended, and its processes with it")
         running = asyncio._get_running_loop()
         if running is not None and running is not self.loop:
-            raise WrongThread(f"{what} belongs to another event loop than the one that runs now")
+            raise WrongThread(f"{what!r} belongs to another event loop than the one that runs now")
 
     def close(self) -> None:
         global _last
         self.closed = True
         self.slice_end = 0.0
-        if _last is not None and _last[1] is self:
+        if _last is self:
             _last = None
 
 
@@ -173,7 +175,7 @@ async def _keep(runtime: Runtime) -> AsyncGenerator[None, None]:
             runtime.close()
 
 
-_last: tuple[asyncio.AbstractEventLoop, Runtime] | None = None
+_last: Runtime | None = None  # the one that was asked for last: nearly always the one asked for next
 _hooks: list[Callable[[Runtime], None]] = []
 
 
@@ -185,10 +187,11 @@ def on_new_runtime(hook: Callable[[Runtime], None]) -> None:
 def runtime() -> Runtime:
     """The runtime of the running event loop."""
     global _last
-    loop = asyncio._get_running_loop()
     last = _last
-    if last is not None and last[0] is loop:
-        return last[1]
+    # Cheaper than to ask asyncio, and the same: a thread runs one loop at a time.
+    if last is not None and last.thread == get_ident() and last.loop.is_running() and not last.closed:
+        return last
+    loop = asyncio._get_running_loop()
     if loop is None:
         raise NoCurrentProcess(
             "there is no running event loop here: processes live in one. "
@@ -205,5 +208,5 @@ def runtime() -> Runtime:
             found.keeper.asend(None).send(None)
         except StopIteration:
             pass
-    _last = (loop, found)
+    _last = found
     return found

@@ -35,7 +35,7 @@ from regrow.kernel.process import (
     Request,
 )
 from regrow.kernel.runtime import SLICE, Runtime, on_new_runtime
-from regrow.kernel.steps import start_steps
+from regrow.kernel.steps import run_as, start_steps
 
 __all__ = ["answer", "message_done", "settle"]
 
@@ -249,6 +249,10 @@ def _patience_over(process: Process) -> None:
 
 def _suspend(process: Process) -> bool:
     process.status = SUSPENDED
+    extra = process.extra
+    if extra is not None and extra.patience_timer is not None:  # it starts afresh when the server goes on
+        extra.patience_timer.cancel()
+        extra.patience_timer = None
     if any(request is not None and request.system for *_, request in process.mailbox or ()):
         process.runtime.schedule(process)
     return True
@@ -257,25 +261,24 @@ def _suspend(process: Process) -> bool:
 def _system_messages(process: Process) -> None:
     """Handle the first system message of a suspended process, and leave the others in their order."""
     for place, envelope in enumerate(process.mailbox or ()):
-        function, args, kwargs, request = envelope
+        function, args, _kwargs, request = envelope
         if request is not None and request.system and function is not None and process.mailbox is not None:
             del process.mailbox[place]
             break
     else:
         return
-    rt = process.runtime
     process.status = RUNNING
     process.request = request
-    rt.current = process
     try:
-        result = function(process.server, *args, **kwargs)
+        result = run_as(process, function, process.server, *args)
     except BaseException as error:
-        rt.current = None
         if not handler_raised(process, error, envelope):
             return
         result = None
-    finally:
-        rt.current = None
+    if type(result) is CoroutineType:
+        process.status = BUSY
+        start_steps(process, result, partial(message_done, envelope=envelope))
+        return
     answer(process, process.request, result)
     if settle(process, envelope, result):
         rest(process)

@@ -11,7 +11,7 @@ from regrow.kernel import death
 from regrow.kernel.adoption import current_process
 from regrow.kernel.errors import ProcessExit
 from regrow.kernel.events import emit
-from regrow.kernel.process import BUSY, EXITING, STARTING, Behaviour, Process
+from regrow.kernel.process import BUSY, EXITING, RUNNING, STARTING, Behaviour, Process
 from regrow.kernel.reasons import NORMAL
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.kernel.signals import link
@@ -58,7 +58,7 @@ def spawn_process(
         if process.status >= EXITING:
             death.left(process)
             return
-        process.status = BUSY
+        process.status = RUNNING
         try:
             result = run_as(process, function, *args, **kwargs)
         except BaseException as error:
@@ -66,7 +66,11 @@ def spawn_process(
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return
-        if type(result) is CoroutineType:
+        if type(result) is CoroutineType and process.status >= EXITING:
+            result.close()
+            death.left(process)
+        elif type(result) is CoroutineType:
+            process.status = BUSY
             start_steps(process, result, _ran)
         else:
             _ran(process, result, None)

@@ -10,13 +10,19 @@ cancellation for ever can't keep a dead process acting.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from regrow.kernel.process import Process
 
 __all__ = ["Conclude", "Steps", "run_as", "start_steps"]
+
+_NOT_THE_USERS = tuple(
+    str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__)
+)
 
 Conclude = Callable[[Process, Any, BaseException | None], None]
 """Called once when the coroutine has come to its end: with its result, or with what it raised."""
@@ -41,7 +47,7 @@ class Steps(Coroutine[Any, Any, None]):
 
     def _step(self, advance: Callable[[Any], Any], value: Any) -> Any:
         if self.fenced:
-            self._refuse()
+            raise asyncio.CancelledError
         process = self.process
         rt = process.runtime
         before, rt.current = rt.current, process
@@ -67,8 +73,9 @@ class Steps(Coroutine[Any, Any, None]):
             raise error
         raise StopIteration
 
-    def _refuse(self) -> NoReturn:
-        """Never step it again: run what it has of ``finally`` as the dead process, and end the task."""
+    def fence(self) -> None:
+        """Never step it again, whatever it waits for: run what it has of ``finally`` as the dead process."""
+        self.fenced = True
         process = self.process
         rt = process.runtime
         before, rt.current = rt.current, process
@@ -81,14 +88,14 @@ class Steps(Coroutine[Any, Any, None]):
         finally:
             rt.current = before
         self.conclude(process, None, None)
-        raise asyncio.CancelledError
 
     def where(self) -> str:
-        """The line that the coroutine stands at, the innermost of what it awaits."""
+        """The line that the coroutine stands at: the innermost of what it awaits that is neither regrow's nor asyncio's own."""
         inner: Any = self.coroutine
         frame = None
         while inner is not None and (here := getattr(inner, "cr_frame", None)) is not None:
-            frame = here
+            if frame is None or not here.f_code.co_filename.startswith(_NOT_THE_USERS):
+                frame = here
             inner = inner.cr_await
         if frame is None:
             return "at an unknown line"

@@ -19,6 +19,7 @@ from regrow.kernel.runtime import Runtime
 __all__ = [
     "TimerRef",
     "expire_after",
+    "expire_now",
     "forget_expiry",
     "start_interval",
     "start_timer",
@@ -66,11 +67,13 @@ def _expire(rt: Runtime, expiries: Expiries) -> None:
             return
         del expiries.waiting[request]
         request.expiry = None
-        request.fail(
-            CallTimeout(f"{request.label} got no answer from {request.target!r} within {seconds:g} s")
-        )
+        expire_now(request, seconds)
     expiries.armed = False
     rt.expiries.pop(seconds, None)
+
+
+def expire_now(request: Request, seconds: float) -> None:
+    request.fail(CallTimeout(f"{request.label} got no answer from {request.target!r} within {seconds:g} s"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,26 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from regrow.kernel.process import IDLE, WAITING, Envelope, Process
 from regrow.kernel.reports import brief
 
-__all__ = ["Debugging", "debugging_of", "install_by_name", "release"]
+__all__ = [
+    "LOG_LENGTH",
+    "Debugging",
+    "Watcher",
+    "debugging_of",
+    "install_by_name",
+    "new_statistics",
+    "release",
+]
 
 Watcher = Callable[[Any, tuple[str, Any], Any], Any]
 """``watcher(state, event, process_info) -> new state``; returning ``"done"`` takes it off."""
+
+LOG_LENGTH: Final = 10
+"""Events that a log keeps if nothing is said."""
 
 _log = logging.getLogger("regrow.trace")
 
@@ -31,6 +42,20 @@ class Debugging:
     @property
     def empty(self) -> bool:
         return self.log is None and self.statistics is None and not self.tracing and not self.watchers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is installed."""
+        found = [
+            word
+            for word, there in (
+                ("log", self.log is not None),
+                ("statistics", self.statistics is not None),
+                ("trace", self.tracing),
+            )
+            if there
+        ]
+        return (*found, *(getattr(key, "__qualname__", None) or str(key) for key in self.watchers))
 
     def received(self, process: Process, envelope: Envelope) -> None:
         if self.statistics is not None:
@@ -86,7 +111,7 @@ def release(process: Process) -> None:
 def install_by_name(process: Process, name: str) -> None:
     debugging = debugging_of(process)
     if name == "log":
-        debugging.log = deque(maxlen=10)
+        debugging.log = deque(maxlen=LOG_LENGTH)
     elif name == "statistics":
         debugging.statistics = new_statistics()
     else:

@@ -283,7 +283,7 @@ async def stop(target: Target, reason: object = NORMAL, timeout: float | None = 
     if process is None:
         raise NoProcess(NOPROC, target, "stop")
     rt = process.runtime
-    rt.check(repr(process))
+    rt.check(process)
     if who_asks(rt) is process:
         raise CallingSelf(f"{process!r} can't wait for its own end: raise Stop({reason!r}) in its handler")
     if process.behaviour.handle_info is None:
@@ -297,6 +297,7 @@ async def stop(target: Target, reason: object = NORMAL, timeout: float | None = 
         raise CallTimeout(f"{process!r} has not stopped within {timeout:g} s; it goes on stopping") from None
     finally:
         cancel()
+        who_asks(rt)  # raises what has ended the caller meanwhile
     if actual is not reason and actual != reason:
         raise death.exited(process, actual, "stop")
 

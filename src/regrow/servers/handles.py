@@ -8,8 +8,9 @@ a pid means that very process; one by name looks the name up at every message, a
 from __future__ import annotations
 
 import functools
+from asyncio import _get_running_loop
 from collections.abc import Callable
-from sys import _getframe
+from sys import _getframe, exception
 from threading import get_ident
 from time import monotonic
 from typing import Any, NoReturn
@@ -96,8 +97,8 @@ class Handle:
         return hash((type(self), self._address()))
 
     def __repr__(self) -> str:
-        target = self._target
-        where = f"{target.pid}" if type(target) is Process else f"{target.name!r}"
+        kind, address = self._address()
+        where = address if kind == "pid" else repr(self._target.name)
         return f"<{type(self)._server.__name__} handle {where}>"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -165,7 +166,12 @@ def _calling(member: Call[Any, Any]) -> Callable[..., Any]:
         process = self._target
         frame = _getframe(1)
         # The fast path of ``meet``: an idle server, and a slice that was opened by this very frame.
-        if process.status == IDLE and frame is process.runtime.slice_frame and not usual_zero:
+        if (
+            process.status == IDLE
+            and frame is process.runtime.slice_frame
+            and not usual_zero
+            and exception() is None
+        ):
             rt = process.runtime
             before = rt.current
             if monotonic() < rt.slice_end and not rt.dying and (before is None or before.status < EXITING):
@@ -174,12 +180,15 @@ def _calling(member: Call[Any, Any]) -> Callable[..., Any]:
                     return result
                 timeout = usual if self._timeout is ... else self._timeout
                 envelope = (function, args, kwargs, None)
-                return await conclude(process, envelope, result, timeout, raises, name)
+                waiting = conclude(process, envelope, result, timeout, raises, name)
+                result = None  # who waits for a Reply must not keep it alive
+                return await waiting
         timeout = usual if self._timeout is ... else self._timeout
         if type(process) is Named:
             process = process.resolve()
             if process is None:
                 raise death.no_process(self, name)
+            refuse_another_kind(self, process, name)
         return await meet(process, function, args, kwargs, timeout, raises, name, frame)
 
     return message
@@ -195,9 +204,10 @@ def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
             process = process.resolve()
             if process is None:
                 return
+            refuse_another_kind(self, process, name)
         rt = process.runtime
-        if rt.closed or get_ident() != rt.thread:
-            rt.check(f"{self!r}.{name}")
+        if rt.closed or get_ident() != rt.thread or _get_running_loop() is not rt.loop:
+            rt.check(self)
         if rt.current is not None or rt.dying:
             who_asks(rt)
         if process.status != DEAD:
@@ -205,6 +215,22 @@ def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
 
     message.__name__ = name
     return message
+
+
+def refuse_another_kind(handle: Any, process: Process, label: str) -> None:
+    """TypeError if the name leads to another kind of server: that must not run this one's functions on its state."""
+    server, kind = type(handle)._server, process.behaviour.kind
+    if isinstance(kind, type) and (
+        issubclass(kind, server) or _address_of(server) in map(_address_of, kind.__mro__)
+    ):
+        return
+    raise TypeError(
+        f"{handle!r} leads to {process!r}, which is no {server.__name__} and has no {label} of it"
+    )
+
+
+def _address_of(kind: type[Any]) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__  # the same for a class that was loaded again
 
 
 def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:

@@ -18,7 +18,7 @@ from regrow.servers import starting
 from regrow.servers.behaviour import behaviour_of, keywords_of
 from regrow.servers.child_spec import ChildSpec, Restart, ShutdownTime
 from regrow.servers.handles import handle_of
-from regrow.servers.scope import Scope
+from regrow.servers.scope import Ended, Scope
 
 __all__ = ["ClassKeywords", "Options", "StartOptions", "check_keywords"]
 
@@ -83,7 +83,9 @@ class Options(Generic[P, T_co]):
         if given.get("name") is not None:
             check_name(given["name"])
         timeout = given.get("timeout")
-        if timeout is not None and (isinstance(timeout, bool) or not timeout >= 0):
+        if timeout is not None and (
+            isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0
+        ):
             raise ValueError(f"timeout={timeout!r}: must be seconds, 0 or more, or None for no limit")
         for each in given.get("debug", ()):
             if each not in DEBUG:
@@ -129,14 +131,19 @@ class Options(Generic[P, T_co]):
     def scope(self, *args: P.args, **kwargs: P.kwargs) -> Scope[T_co]:
         """The server tied to a block. See ``GenServer.scope``."""
 
-        async def start() -> tuple[Process, T_co]:
-            process = await self._launch(args, kwargs, True, _getframe(0))
+        async def start(ended: Ended) -> tuple[Process, T_co]:
+            process = await self._launch(args, kwargs, False, _getframe(0), ended)
             return process, cast("T_co", handle_of(self._server, process))
 
         return Scope(start)
 
     async def _launch(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], linked: bool, frame: FrameType
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        linked: bool,
+        frame: FrameType,
+        ended: Ended | None = None,
     ) -> Process:
         server = self._server
         refuse_abstract(server)
@@ -151,6 +158,7 @@ class Options(Generic[P, T_co]):
             timeout=self._timeout,
             debug=self._debug,
             frame=frame,
+            ended=ended,
         )
         if not isinstance(process, Process):
             process = await process

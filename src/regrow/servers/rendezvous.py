@@ -22,7 +22,7 @@ from regrow.kernel.mailbox import put
 from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.kernel.steps import start_steps
-from regrow.kernel.timers import expire_after, forget_expiry
+from regrow.kernel.timers import expire_after, expire_now, forget_expiry
 from regrow.servers.reply import Reply, answer_early_by
 
 __all__ = ["DEFAULT_TIMEOUT", "NOT_DONE", "conclude", "meet", "run_inline"]
@@ -69,7 +69,7 @@ def run_inline(process: Process, function: Callable[..., Any], args: Any, kwargs
             process.status = IDLE
     else:
         result = _settled(process, (function, args, kwargs, None), result)
-    if rt.dying or (before is not None and before.status >= EXITING):
+    if (rt.dying or (before is not None and before.status >= EXITING)) and type(result) not in NOT_DONE:
         who_asks(rt)  # its own exit comes before the reply
     return result
 
@@ -140,7 +140,7 @@ async def meet(
 ) -> Any:
     """Call *function* of the server *process*, and give its reply. *frame* is whose stack it may use."""
     rt = process.runtime
-    rt.check(f"{process!r}")
+    rt.check(process)
     caller = who_asks(rt)
     if process.status == DEAD:
         raise death.no_process(repr(process), label)
@@ -153,7 +153,9 @@ async def meet(
         result = run_inline(process, function, args, kwargs)
         if type(result) not in NOT_DONE:
             return result
-        return await conclude(process, (function, args, kwargs, None), result, timeout, raises, label)
+        waiting = conclude(process, (function, args, kwargs, None), result, timeout, raises, label)
+        result = None  # who waits for a Reply must not keep it alive
+        return await waiting
     if caller is not None:
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, raises)
@@ -166,12 +168,14 @@ async def ask(
 ) -> Any:
     """A system message: handled in its turn, also by a suspended server."""
     rt = process.runtime
-    rt.check(f"{process!r}")
+    rt.check(process)
     caller = who_asks(rt)
     if process.status == DEAD:
         raise death.no_process(repr(process), label)
     if caller is process:
         raise CallingSelf(f"{process!r} called itself by {label} and would wait for itself for ever")
+    if caller is not None:
+        refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, system=True)
     put(process, (function, args, {}, request))
     return await _wait(request, caller, timeout)
@@ -179,7 +183,9 @@ async def ask(
 
 async def _wait(request: Request, caller: Process | None, timeout: float | None) -> Any:
     future = request.future
-    if timeout is not None and not future.done():
+    if timeout == 0:
+        expire_now(request, 0)
+    elif timeout is not None and not future.done():
         expire_after(request.target.runtime, request, timeout)
     if caller is not None:
         caller.more().waiting_on = request

@@ -19,8 +19,10 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from regrow.kernel.adoption import refuse_the_dead
 from regrow.kernel.errors import NoCurrentProcess
 from regrow.kernel.process import Deferred, Request
+from regrow.kernel.runtime import runtime
 
 __all__ = ["Reply", "ReplyDropped", "answer_early_by", "run_directly"]
 
@@ -71,6 +73,7 @@ class Reply(Deferred, Generic[R]):
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if self._outcome is not None:
             return
+        _may_answer(self, self._waiting)
         self._outcome = (value, error)
         early, self._early = self._early, None
         waiting, self._waiting = self._waiting, []
@@ -92,6 +95,17 @@ class Reply(Deferred, Generic[R]):
             return f"<Reply, {len(self._waiting)} waiting>"
         value, error = self._outcome
         return f"<Reply, failed: {error!r}>" if error is not None else f"<Reply, sent: {value!r}>"
+
+
+def _may_answer(reply: object, waiting: list[Request | _Own]) -> None:
+    """The dead don't answer, and nobody answers from another thread than the one where the callers wait."""
+    for request in waiting:
+        if isinstance(request, Request):
+            request.target.runtime.check(reply)
+    try:
+        refuse_the_dead(runtime())
+    except NoCurrentProcess:  # no event loop: a unit test
+        pass
 
 
 def _answer(request: Request | _Own, value: Any, error: BaseException | None) -> None:

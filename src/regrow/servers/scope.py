@@ -13,18 +13,20 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from regrow.kernel import death, signals
-from regrow.kernel.process import DEAD, Process
-from regrow.kernel.reasons import SHUTDOWN, is_clean
+from regrow.kernel.process import DEAD, Pid, Process
+from regrow.kernel.reasons import NORMAL, SHUTDOWN
 
-__all__ = ["Scope"]
+__all__ = ["Ended", "Scope"]
 
 T_co = TypeVar("T_co", covariant=True)
+Ended = Callable[[Process, object], None]
+"""What is told, from its first moment on, of the process's end: the process and the reason."""
 
 
 class Scope(Generic[T_co]):
     """What ``Server.scope(...)`` gives: use it with ``async with``, which gives the handle."""
 
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, tuple[Process, T_co]]]) -> None:
+    def __init__(self, start: Callable[[Ended], Coroutine[Any, Any, tuple[Process, T_co]]]) -> None:
         self._start = start
         self._process: Process | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -32,39 +34,35 @@ class Scope(Generic[T_co]):
         self._entry = 0
         self._reason: object = None
         self._gone: asyncio.Future[None] | None = None
+        self._leave_owner: Callable[[], None] | None = None
 
     async def __aenter__(self) -> T_co:
         self._task = asyncio.current_task()
         assert self._task is not None
         self._entry = self._task.cancelling()
-        self._process, handle = await self._start()
+        # No link: its death is told by the block's end, not by an exit signal.
+        self._process, handle = await self._start(self._ended)
         self._gone = self._process.runtime.loop.create_future()
-        if self._process.parent is not None:  # its death is told by the block's end, not by an exit signal
-            parent = self._process.runtime.processes.get(self._process.parent)
-            if parent is not None:
-                self._unlink(parent)
+        parent = self._process.runtime.processes.get(self._process.parent or Pid(0))
+        if parent is not None:  # the owner's end still ends the tree, when it comes without leaving the block
+            self._leave_owner = signals.watch(parent, self._owner_ended)
         if self._process.status == DEAD:
-            self._ended(self._process, SHUTDOWN)
-        else:
-            signals.watch(self._process, self._ended)
+            self._ended(self._process, self._reason)
         return handle
 
-    def _unlink(self, parent: Process) -> None:
-        process = self._process
-        assert process is not None
-        signals.unlink(parent, process)
-        # The owner's end still ends the tree, when it comes without leaving the block.
-        signals.watch(parent, lambda _parent, reason: self._owner_ended(reason))
-
-    def _owner_ended(self, reason: object) -> None:
+    def _owner_ended(self, _owner: Process, reason: object) -> None:
         if self._process is not None and self._process.status != DEAD:
             signals.stop_signal(self._process, reason)
 
     def _ended(self, _process: Process, reason: object) -> None:
         self._reason = reason
-        if self._gone is not None and not self._gone.done():
+        if (
+            self._gone is None
+        ):  # while it is being started: the start raises, or the block sees it when it begins
+            return
+        if not self._gone.done():
             self._gone.set_result(None)
-        if not self._closing and not is_clean(reason) and self._task is not None:
+        if not self._closing and reason is not NORMAL and self._task is not None:
             self._sent = True
             self._task.cancel()
 
@@ -72,6 +70,8 @@ class Scope(Generic[T_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing = True
+        if self._leave_owner is not None:
+            self._leave_owner()
         outer = False
         if self._sent and self._task is not None and asyncio.current_task() is self._task:
             outer = self._task.uncancel() > self._entry

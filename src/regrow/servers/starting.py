@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from sys import _getframe
+from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
 
@@ -18,7 +18,7 @@ from regrow.kernel import death, reports, scheduler, signals
 from regrow.kernel.death import ON_STACK
 from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
 from regrow.kernel.names import check_name, claim, find
-from regrow.kernel.process import EXITING, IDLE, RUNNING, STARTING, Behaviour, Envelope, Process
+from regrow.kernel.process import EXITING, IDLE, RUNNING, STARTING, Behaviour, Envelope, Process, Request
 from regrow.kernel.reasons import KILLED, NORMAL, strip
 from regrow.kernel.spawning import born
 from regrow.kernel.steps import start_steps
@@ -50,6 +50,7 @@ def launch(
     timeout: float | None = None,
     debug: tuple[str, ...] = (),
     frame: FrameType | None = None,
+    ended: Callable[[Process, object], None] | None = None,
 ) -> Process | Coroutine[Any, Any, Process]:
     """Start a server process under *parent*, who is current. Gives it, or the coroutine that waits for its start.
 
@@ -66,8 +67,15 @@ def launch(
         signals.link(parent, process)
     else:
         process.more().free = True
+    if ended is not None:
+        signals.watch(process, ended)
     if name is not None:
-        holder = claim(process, name)
+        try:
+            holder = claim(process, name)
+        except BaseException:  # a user's own via
+            signals.unlink(parent, process)
+            death.finish(process, NORMAL)
+            raise
         if holder is not None:
             signals.unlink(parent, process)
             death.finish(process, NORMAL)
@@ -76,7 +84,9 @@ def launch(
         for each in debug:
             install_by_name(process, each)
     # A start inside a supervisor's plain handler stands on the stack that was found good for that handler.
-    on_stack = rt.inline == "on" and rt.current is parent and parent.status in ON_STACK
+    on_stack = (
+        rt.inline == "on" and rt.current is parent and parent.status in ON_STACK and exception() is None
+    )
     if not on_stack and not rt.may_inline(frame or _getframe(1)):
         future = _acknowledgement(process)
         process.more().boot = lambda: _boot_from_queue(process, start, args, kwargs)
@@ -87,7 +97,8 @@ def launch(
         result = process.context.copy().run(_create, process, start, args, kwargs)
     except BaseException as error:
         rt.current = before
-        raise _failure(process, error) from error.__cause__
+        failure = _failure(process, error)
+        raise failure from failure.__cause__
     rt.current = before
     if type(result) is CoroutineType:
         future = _acknowledgement(process)
@@ -111,7 +122,7 @@ def _create(process: Process, start: Callable[..., Any], args: Any, kwargs: Any)
 def _boot_from_queue(process: Process, start: Callable[..., Any], args: Any, kwargs: Any) -> None:
     rt = process.runtime
     if process.status >= EXITING:
-        death.left(process)
+        _booted(process, None, None)
         return
     before, rt.current = rt.current, process
     try:
@@ -138,13 +149,14 @@ def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
 def _booted(process: Process, _result: Any, error: BaseException | None) -> None:
     """The start of a process has come to its end, away from its starter."""
     extra = process.more()
+    raised_on = extra.steps is not None  # a step that wants to end the program tells the loop itself
     extra.task = extra.steps = None
     future = extra.starter
     assert future is not None
     if error is not None or process.status >= EXITING:
         failure = _failure(process, error)
         if not future.done():
-            if isinstance(failure, KeyboardInterrupt | SystemExit):
+            if raised_on and isinstance(failure, KeyboardInterrupt | SystemExit):
                 future.set_exception(StartError(failure))
             else:
                 future.set_exception(failure)
@@ -199,8 +211,18 @@ def _acknowledgement(process: Process) -> asyncio.Future[None]:
     return future
 
 
-async def _started(process: Process, future: asyncio.Future[None], timeout: float | None) -> Process:
-    """Wait for the start; who gives up on it kills what he was starting."""
+def _started(
+    process: Process, future: asyncio.Future[None], timeout: float | None
+) -> Coroutine[Any, Any, Process]:
+    """The wait for the start. Who starts waits for the started from now on, before the start takes its first step:
+    a child that calls its supervisor in its init closes a circle."""
+    return _wait(process, future, timeout, _wait_for(process, future))
+
+
+async def _wait(
+    process: Process, future: asyncio.Future[None], timeout: float | None, waiting: Process | None
+) -> Process:
+    """Who gives up on the start kills what he was starting."""
     rt = process.runtime
     timer = None
     if timeout is not None and timeout != float("inf"):
@@ -208,9 +230,11 @@ async def _started(process: Process, future: asyncio.Future[None], timeout: floa
     try:
         await future
     except asyncio.CancelledError:
-        signals.kill(process)
+        _give_up(process)
         raise
     finally:
+        if waiting is not None and waiting.extra is not None:
+            waiting.extra.waiting_on = None
         if timer is not None:
             timer.cancel()
     if process.extra is not None:
@@ -218,7 +242,22 @@ async def _started(process: Process, future: asyncio.Future[None], timeout: floa
     return process
 
 
+def _wait_for(process: Process, future: asyncio.Future[None]) -> Process | None:
+    starter = process.runtime.current
+    if starter is not None:
+        starter.more().waiting_on = Request(process, future, starter, "its start")
+    return starter
+
+
 def _too_slow(process: Process, future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_exception(StartError("timeout"))
-        signals.kill(process)
+        _give_up(process)
+
+
+def _give_up(process: Process) -> None:
+    """Kill what nobody waits for any more, and send no exit signal to who has."""
+    parent = process.runtime.processes.get(process.parent) if process.parent is not None else None
+    if parent is not None:
+        signals.unlink(parent, process)
+    signals.kill(process)

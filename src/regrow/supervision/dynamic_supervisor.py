@@ -29,29 +29,47 @@ all children are told at the same time, and it ends when the last of them is gon
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from typing import Any, ClassVar, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
 from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored, Stop
 from regrow.kernel.process import Pid
 from regrow.kernel.reasons import SHUTDOWN, is_clean
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec
+from regrow.servers.gen_server import GenServer
+from regrow.servers.options import ClassKeywords
 from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.errors import ChildNotFound
-from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, FlagValues, require_dynamic
+from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
 from regrow.supervision.reports import MAX_RESTARTS, Report, report
 from regrow.supervision.shutdown import stop_together
 from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec, without_arguments
 from regrow.supervision.starts import shown, start_child
+from regrow.supervision.starts_by_init import StartsByInit
 from regrow.supervision.stepwise import Stepwise, drive
 
 T = TypeVar("T")
+G = TypeVar("G", bound=GenServer)
 
 PAGE = 1000
 
 
-class DynamicSupervisor(BaseSupervisor):
+class DynamicFlags(TypedDict, total=False):
+    """The flags of a ``DynamicSupervisor`` as keywords."""
+
+    strategy: Literal["one_for_one"]
+    max_restarts: int
+    max_seconds: float
+    max_children: float | None
+    extra_arguments: Sequence[Any]
+
+
+class DynamicKeywords(DynamicFlags, ClassKeywords, total=False):
+    """What the header of a ``DynamicSupervisor`` class takes."""
+
+
+class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # the starts are typed there
     """A supervisor of children that come and go. Elixir: ``DynamicSupervisor``.
 
     Flags, all optional, in the class header or at the start: ``max_restarts`` in ``max_seconds`` (3 in 5 seconds),
@@ -61,10 +79,14 @@ class DynamicSupervisor(BaseSupervisor):
 
     _flag_names: ClassVar[tuple[str, ...]] = DYNAMIC_FLAG_NAMES
 
+    def __init_subclass__(cls, **keywords: Unpack[DynamicKeywords]) -> None:
+        super().__init_subclass__(**keywords)
+
     _table: dict[Pid, ChildSpec[Any]]
     _restarting: dict[Pid, ChildSpec[Any]]
+    _kept: ChildSpec[Any] | None = None
 
-    def __init__(self, *args: Any, **flags: Unpack[FlagValues]) -> None:
+    def __init__(self, *args: Any, **flags: Unpack[DynamicFlags]) -> None:
         self._given = args, {**flags}
         if args and not self._has_init:
             raise TypeError(
@@ -74,14 +96,23 @@ class DynamicSupervisor(BaseSupervisor):
 
     # --- for clients --------------------------------------------------------------------------------------------------
 
+    # Not a coroutine function: it refuses a bad spec when it is called, and adds no step to the hot path.
     @overload
-    async def start_child(self, child: ChildSpec[T]) -> T: ...
+    def start_child(self, child: ChildSpec[T], /) -> Coroutine[Any, Any, T]: ...
     @overload
-    async def start_child(self, child: type[T]) -> T: ...
+    def start_child(self, child: Callable[[], G], /) -> Coroutine[Any, Any, G]: ...
     @overload
-    async def start_child(self, child: tuple[Any, ...] | Callable[..., Coroutine[Any, Any, Any]]) -> Any: ...
+    def start_child(self, child: tuple[type[G], *tuple[Any, ...]], /) -> Coroutine[Any, Any, G]: ...
+    @overload
+    def start_child(
+        self, child: Callable[[], Coroutine[Any, Any, object]], /
+    ) -> Coroutine[Any, Any, Pid]: ...
+    @overload
+    def start_child(
+        self, child: tuple[Callable[..., Coroutine[Any, Any, object]], *tuple[Any, ...]], /
+    ) -> Coroutine[Any, Any, Pid]: ...
     @client
-    async def start_child(self, child: Child) -> Any:
+    def start_child(self, child: Child, /) -> Coroutine[Any, Any, Any]:
         """Start a child now, and give its handle, or what its own start function returned.
 
         ``child`` is a ``ChildSpec``, a server class, a tuple ``(class, argument...)`` or a coroutine function. A bad
@@ -89,16 +120,18 @@ class DynamicSupervisor(BaseSupervisor):
         ``MaxChildren`` and ``StartIgnored`` are kinds of it. While a child's ``init`` is under way, the
         supervisor does nothing else. Elixir: ``DynamicSupervisor.start_child/2``.
         """
-        return await self._start_child(require_insignificant(to_spec(child)))
+        started: Coroutine[Any, Any, Any] = self._start_child(require_insignificant(to_spec(child)))
+        return started
 
     @client
-    async def terminate_child(self, child: Any) -> None:
+    def terminate_child(self, child: GenServer | Pid, /) -> Coroutine[Any, Any, None]:
         """End a child, given as its handle or pid, within its shutdown time, and forget it.
 
         A child whose restart failed is known by its last pid until it runs again. Raises ``ChildNotFound``.
         Elixir: ``DynamicSupervisor.terminate_child/2``.
         """
-        await self._terminate_child(pid_to_stop(child))
+        ended: Coroutine[Any, Any, None] = self._terminate_child(pid_to_stop(child))
+        return ended
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
@@ -128,7 +161,7 @@ class DynamicSupervisor(BaseSupervisor):
 
     # --- for init -----------------------------------------------------------------------------------------------------
 
-    def flags(self, **values: Unpack[FlagValues]) -> Flags:
+    def flags(self, **values: Unpack[DynamicFlags]) -> Flags:
         """The flags of the class header with these laid over them: what ``init`` returns.
 
         Elixir: ``DynamicSupervisor.init/1``.
@@ -163,9 +196,22 @@ class DynamicSupervisor(BaseSupervisor):
 
     def _start(self, spec: ChildSpec[Any]) -> Stepwise[Any]:
         started = yield from start_child(self._me, spec, self._flags.extra_arguments, known=self._table)
-        self._table[started.pid] = without_arguments(spec) if spec.restart == "temporary" else spec
+        self._table[started.pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
         self._report("progress", spec, started.pid, None)
         return started.answer
+
+    def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
+        """What has to be known of a child that is never started again; children of a kind share it."""
+        kept = self._kept
+        if (
+            kept is None
+            or kept.start is not spec.start
+            or kept.shutdown != spec.shutdown
+            or kept.type != spec.type
+            or kept.modules != spec.modules
+        ):
+            kept = self._kept = without_arguments(spec)
+        return kept
 
     @call(timeout=None, raises=ChildNotFound)
     def _terminate_child(self, pid: Pid) -> Any:

@@ -122,13 +122,11 @@ _NO_KEYWORDS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 def without_arguments(spec: ChildSpec[Any]) -> ChildSpec[Any]:
     """The spec of a child that is never started again: what its arguments hold need not live as long as it."""
-    if not spec.args and not spec.kwargs:
-        return spec
     bare: ChildSpec[Any] = object.__new__(ChildSpec)
     for key in KEYS:
         object.__setattr__(bare, key, getattr(spec, key))
-    object.__setattr__(bare, "args", ())
-    object.__setattr__(bare, "kwargs", _NO_KEYWORDS)
+    for key, nothing in (("id", None), ("args", ()), ("kwargs", _NO_KEYWORDS), ("name", None)):
+        object.__setattr__(bare, key, nothing)
     return bare
 
 

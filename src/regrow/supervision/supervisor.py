@@ -20,17 +20,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict, TypeVar, Unpack, cast, overload
 
 from regrow.kernel.errors import AlreadyStarted, InvalidFlags, InvalidSpec, StartError
+from regrow.kernel.process import Pid
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec
+from regrow.servers.gen_server import GenServer
+from regrow.servers.options import ClassKeywords
 from regrow.supervision.children import ChildInfo, Counts
 from regrow.supervision.errors import AlreadyPresent, ChildNotFound, ChildRestarting, ChildRunning
 from regrow.supervision.flags import STATIC_FLAG_NAMES, AutoShutdown, Flags, Strategy, require_static
 from regrow.supervision.specs import Child, require_insignificant, to_spec, to_specs
+from regrow.supervision.starts_by_init import StartsByInit
 from regrow.supervision.stepwise import Stepwise, drive
 from regrow.supervision.table import StaticChild
 from regrow.supervision.table_supervisor import TableSupervisor
 
 T = TypeVar("T")
+G = TypeVar("G", bound=GenServer)
 
 
 class StaticFlags(TypedDict, total=False):
@@ -50,7 +55,11 @@ class Plan:
     specs: tuple[ChildSpec[Any], ...]
 
 
-class Supervisor(TableSupervisor):
+class StaticKeywords(StaticFlags, ClassKeywords, total=False):
+    """What the header of a ``Supervisor`` class takes."""
+
+
+class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the starts are typed there, not in GenServer
     """A supervisor of children known in advance. Elixir: ``Supervisor``.
 
     ``Supervisor.start_link(children, strategy=..., max_restarts=..., max_seconds=..., auto_shutdown=...)``; the flags
@@ -63,6 +72,9 @@ class Supervisor(TableSupervisor):
 
     _flag_names: ClassVar[tuple[str, ...]] = STATIC_FLAG_NAMES
 
+    def __init_subclass__(cls, **keywords: Unpack[StaticKeywords]) -> None:
+        super().__init_subclass__(**keywords)
+
     def __init__(self, *args: Any, **flags: Unpack[StaticFlags]) -> None:
         self._given = args, {**flags}
         if len(args) > 1 and not self._has_init:
@@ -74,19 +86,28 @@ class Supervisor(TableSupervisor):
     # --- for clients --------------------------------------------------------------------------------------------------
 
     @overload
-    async def start_child(self, child: ChildSpec[T]) -> T | None: ...
+    def start_child(self, child: ChildSpec[T], /) -> Coroutine[Any, Any, T | None]: ...
     @overload
-    async def start_child(self, child: type[T]) -> T | None: ...
+    def start_child(self, child: Callable[[], G], /) -> Coroutine[Any, Any, G | None]: ...
     @overload
-    async def start_child(self, child: tuple[Any, ...] | Callable[..., Coroutine[Any, Any, Any]]) -> Any: ...
+    def start_child(self, child: tuple[type[G], *tuple[Any, ...]], /) -> Coroutine[Any, Any, G | None]: ...
+    @overload
+    def start_child(
+        self, child: Callable[[], Coroutine[Any, Any, object]], /
+    ) -> Coroutine[Any, Any, Pid | None]: ...
+    @overload
+    def start_child(
+        self, child: tuple[Callable[..., Coroutine[Any, Any, object]], *tuple[Any, ...]], /
+    ) -> Coroutine[Any, Any, Pid | None]: ...
     @client
-    async def start_child(self, child: Child) -> Any:
+    def start_child(self, child: Child, /) -> Coroutine[Any, Any, Any]:
         """Add a child at the end of the order and start it; its handle, or None if it chose not to start.
 
         A child that was not started for that reason keeps its place. Raises ``InvalidSpec``; ``StartError``, of which
         ``AlreadyStarted`` and ``AlreadyPresent`` say that the id is taken. Elixir: ``Supervisor.start_child/2``.
         """
-        return await self._start_child(to_spec(child))
+        started: Coroutine[Any, Any, Any] = self._start_child(to_spec(child))
+        return started
 
     @call(timeout=None, raises=ChildNotFound)
     def terminate_child(self, child_id: Any) -> Coroutine[Any, Any, None]:
@@ -136,7 +157,7 @@ class Supervisor(TableSupervisor):
 
     # --- for init -----------------------------------------------------------------------------------------------------
 
-    def plan(self, children: Iterable[Child], **flags: Unpack[StaticFlags]) -> Plan:
+    def plan(self, children: Iterable[Child], /, **flags: Unpack[StaticFlags]) -> Plan:
         """The children, and the flags of the class header with these laid over them: what ``init`` returns.
 
         Elixir: ``Supervisor.init/2``.

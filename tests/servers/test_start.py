@@ -1,0 +1,419 @@
+"""Starting a server: the name first, then `__init__` and `init` in the new process, then the acknowledgement."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import dataclasses
+import logging
+from typing import Any
+
+import pytest
+
+from regrow import (
+    KILL,
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    AlreadyStarted,
+    Down,
+    Exit,
+    GenServer,
+    Global,
+    Ignore,
+    InvalidName,
+    NoCurrentProcess,
+    StartError,
+    StartIgnored,
+    Stop,
+    call,
+    process,
+    stop,
+)
+from regrow.kernel.errors import KeeperGone
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="regrow")
+
+
+class Moody(GenServer):
+    """Starts as it is told to; plain, or in an async `init`."""
+
+    def __init__(self, how: Any = "well", where: str = "plain") -> None:
+        self.how, self.where = how, where
+        self.name_in_init: Any = process.whereis("moody")
+        if where == "plain":
+            self.begin()
+
+    def begin(self) -> None:
+        if isinstance(self.how, BaseException):
+            raise self.how
+
+    async def init(self) -> None:
+        if self.where == "async":
+            await asyncio.sleep(0)
+            self.begin()
+
+    @call
+    def ping(self) -> str:
+        return "pong"
+
+    @call
+    def name_seen(self) -> Any:
+        return self.name_in_init
+
+
+@pytest.mark.behaviour("GS-04", "GS-20")
+async def test_start_link_gives_a_handle_of_a_linked_server_that_had_its_name_from_the_first_moment() -> None:
+    server = await Moody.options(name="moody").start_link()
+    pid = process.pid_of(server)
+    info = process.info(server)
+    assert info is not None
+    assert info.links == (process.current(),)
+    assert info.parent == process.current()
+    assert await server.name_seen() == pid
+    assert process.whereis("moody") == pid
+
+
+@pytest.mark.behaviour("GS-10", "GS-60")
+async def test_start_does_not_link_and_still_knows_its_ancestors() -> None:
+    server = await Moody.start()
+    info = process.info(server)
+    assert info is not None
+    assert info.links == ()
+    assert info.ancestors == (process.current(),)
+
+
+WHERE = pytest.mark.parametrize("where", ["plain", "async"])
+START = pytest.mark.parametrize("start", ["start", "start_link"])
+
+
+@pytest.mark.behaviour("GS-14", "GS-15", "GS-18", "GS-24")
+@WHERE
+@START
+@pytest.mark.parametrize(
+    ("how", "error", "reason"),
+    [
+        (Ignore(), StartIgnored, "ignore"),
+        (Stop("unwell"), StartError, "unwell"),
+        (Stop(NORMAL), StartError, NORMAL),
+        (ValueError("x"), StartError, ValueError),
+        (asyncio.CancelledError(), StartError, asyncio.CancelledError),
+        (RecursionError(), StartError, RecursionError),
+        (GeneratorExit(), StartError, GeneratorExit),
+    ],
+    ids=repr,
+)
+async def test_a_start_that_fails_raises_frees_the_name_and_sends_no_exit_signal(
+    how: BaseException, error: type[StartError], reason: Any, start: str, where: str
+) -> None:
+    process.trap_exits()
+    before = set(process.processes())
+    for _ in range(3):
+        with pytest.raises(StartError) as caught:
+            await getattr(Moody.options(name="moody"), start)(how, where)
+        assert type(caught.value) is error
+        if isinstance(reason, type):
+            assert isinstance(caught.value.reason, reason)
+            assert caught.value.__cause__ is caught.value.reason
+            assert caught.value.reason.__traceback__ is None
+            assert "test_start.py" in str(caught.value)
+        else:
+            assert caught.value.reason == reason
+        assert process.whereis("moody") is None
+        assert set(process.processes()) == before
+    with pytest.raises(TimeoutError):
+        await process.receive(timeout=0)
+
+
+@pytest.mark.behaviour("GS-19")
+@START
+async def test_a_start_that_takes_too_long_is_killed_and_says_timeout(start: str) -> None:
+    class Slow(GenServer):
+        async def init(self) -> None:
+            await asyncio.sleep(60)
+
+    before = set(process.processes()) | {process.current()}
+    with pytest.raises(StartError) as caught:
+        await getattr(Slow.options(timeout=0.01, name="slow"), start)()
+    assert caught.value.reason == "timeout"
+    await asyncio.sleep(0.01)
+    assert set(process.processes()) == before
+    assert process.whereis("slow") is None
+    assert process.alive(process.current())
+
+
+@pytest.mark.parametrize("init", ["slow", "plain"])
+@pytest.mark.parametrize("moment", [0, 0.005])
+async def test_a_start_link_that_is_cancelled_kills_the_child_and_spares_the_caller(init: str, moment: float) -> None:
+    class Child(GenServer):
+        async def init(self) -> None:
+            if init == "slow":
+                await asyncio.sleep(60)
+
+    class Plain(GenServer):
+        pass
+
+    me = process.current()
+    before = set(process.processes())
+    try:
+        async with asyncio.timeout(moment):
+            await (Child if init == "slow" else Plain).start_link()
+            await asyncio.sleep(60)
+    except TimeoutError:
+        pass
+    await asyncio.sleep(0.01)
+    assert process.alive(me)
+    if init == "slow":
+        assert set(process.processes()) == before
+
+
+async def test_kill_during_init_is_a_start_error() -> None:
+    class Slow(GenServer):
+        async def init(self) -> None:
+            process.register("in init")
+            await asyncio.sleep(60)
+
+    starting = asyncio.create_task(Slow.start_link())
+    while (pid := process.whereis("in init")) is None:
+        await asyncio.sleep(0)
+    process.exit(pid, KILL)
+    with pytest.raises(StartError) as caught:
+        await starting
+    assert caught.value.reason is KILLED
+
+
+@pytest.mark.parametrize("trapping", [False, True])
+async def test_a_starter_that_dies_while_its_child_is_in_init_takes_it_along(trapping: bool) -> None:
+    gate, ended = asyncio.Event(), []
+
+    class Child(GenServer):
+        async def init(self) -> None:
+            process.trap_exits(trapping)
+            process.register("child")
+            await gate.wait()
+
+        def terminate(self, reason: object) -> None:
+            ended.append(reason)
+
+    class Parent(GenServer):
+        def handle_info(self, message: Any) -> Any:
+            return Child.start_link()
+
+    parent = await Parent.start()
+    process.send(parent, "go")
+    while (pid := process.whereis("child")) is None:
+        await asyncio.sleep(0)
+    process.monitor(pid)
+    process.exit(parent, "parent died")
+    gate.set()
+    reason = (await process.receive(Down)).reason
+    # Who gives up on a start kills it, so a parent that died in the middle of one leaves nobody behind.
+    assert reason in ("parent died", KILLED)
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+
+class Key(GenServer):
+    pass
+
+
+@pytest.mark.behaviour("GS-03", "GS-09")
+@pytest.mark.parametrize("name", ["text", Key, ("room", 7), Global("everywhere"), None], ids=repr)
+async def test_a_server_is_called_by_the_name_it_was_started_with(name: Any) -> None:
+    server = await Moody.options(name=name).start()
+    info = process.info(server)
+    assert info is not None
+    assert info.name == name
+    if name is not None:
+        assert await Moody.named(name).ping() == "pong"
+        with pytest.raises(AlreadyStarted) as caught:
+            await Moody.options(name=name).start_link()
+        assert caught.value.pid == process.pid_of(server)
+        assert repr(name) in str(caught.value)
+        await stop(server)
+        assert process.whereis(name) is None
+
+
+@pytest.mark.behaviour("GS-02")
+@pytest.mark.parametrize("name", [3, b"x", ("a", None), [], object()], ids=repr)
+async def test_what_is_no_name_is_refused_before_anything_starts(name: Any) -> None:
+    before = process.processes()
+    with pytest.raises(InvalidName, match="use a string"):
+        Moody.options(name=name)
+    with pytest.raises(InvalidName, match="use a string"):
+        Moody.named(name)
+    assert process.processes() == before
+
+
+class Via:
+    held: Any = None
+    fails: BaseException | None = None
+
+    def register_name(self, pid: int) -> bool:
+        if self.fails is not None:
+            raise self.fails
+        if self.held is not None and process.alive(self.held):
+            return False
+        self.held = pid
+        return True
+
+    def unregister_name(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.held = None
+
+    def whereis_name(self) -> Any:
+        return self.held
+
+    def send(self, message: object) -> None:
+        if self.held is None:
+            raise LookupError("nobody")
+        process.send(self.held, message)
+
+
+@pytest.mark.behaviour("GS-03")
+async def test_a_via_keeps_a_name_in_its_own_way() -> None:
+    via = Via()
+    server = await Moody.options(name=via).start()
+    assert via.held == process.pid_of(server)
+    assert await Moody.named(via).ping() == "pong"
+    with pytest.raises(AlreadyStarted):
+        await Moody.options(name=via).start()
+    await stop(via)
+    assert via.held is None
+
+
+async def test_a_via_that_fails_leaves_no_process_behind(caplog: pytest.LogCaptureFixture) -> None:
+    via = Via()
+    via.fails = RuntimeError("no storage")
+    me = process.current()
+    before = set(process.processes())
+    with pytest.raises(RuntimeError, match="no storage"):
+        await Moody.options(name=via).start_link()
+    assert set(process.processes()) == before
+    assert process.alive(me)
+    for error in (KeeperGone("gone"), RuntimeError("no storage")):
+        via.fails, via.held = None, None
+        server = await Moody.options(name=via).start()
+        via.fails = error
+        await stop(server)
+
+
+async def test_a_class_may_name_its_servers_from_their_arguments() -> None:
+    class Room(GenServer):
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        @classmethod
+        def name_for(cls, number: int) -> Any:
+            return (cls, number)
+
+    room = await Room.start(3)
+    assert process.whereis((Room, 3)) == process.pid_of(room)
+    with pytest.raises(AlreadyStarted):
+        await Room.start(3)
+    named = await Room.options(name="other").start(3)
+    assert process.whereis("other") == process.pid_of(named)
+
+
+# --- what can't be started -----------------------------------------------------------------------------------------
+
+
+class Abstract(GenServer, abc.ABC):
+    @call
+    @abc.abstractmethod
+    def ask(self) -> str: ...
+
+
+async def test_an_abstract_class_is_refused_by_name() -> None:
+    for start in (Abstract.start, Abstract.start_link):
+        with pytest.raises(TypeError, match=r"Abstract can't be started: ask is abstract"):
+            await start()
+    with pytest.raises(TypeError, match="Abstract can't be a child"):
+        Abstract.child_spec()
+
+
+def test_a_start_outside_of_an_event_loop_says_where_processes_live() -> None:
+    starting = Moody.start()
+    with pytest.raises(NoCurrentProcess, match="no running event loop"):
+        starting.send(None)
+
+
+@pytest.mark.parametrize("timeout", [-1, "5", True, float("nan")], ids=repr)
+def test_a_start_time_out_that_is_none_is_refused(timeout: Any) -> None:
+    with pytest.raises(ValueError, match="must be seconds"):
+        Moody.options(timeout=timeout)
+
+
+def test_words_that_are_not_known_are_refused_with_those_that_are() -> None:
+    with pytest.raises(TypeError, match=r"restrat=.* is not known here; known are .*restart"):
+        Moody.options(restrat="permanent")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="is not known here"):
+
+        class Wrong(GenServer, restrat="permanent"):  # type: ignore[call-arg]
+            pass
+
+    with pytest.raises(ValueError, match="trap_exits='yes'"):
+
+        class Wrong2(GenServer, trap_exits="yes"):  # type: ignore[arg-type]
+            pass
+
+
+@pytest.mark.behaviour("GS-01")
+async def test_a_dataclass_keeps_the_keywords_of_its_header() -> None:
+    @dataclasses.dataclass(slots=True)
+    class Point(GenServer, restart="transient", shutdown=2.0, id="point"):
+        x: int
+        y: int = 0
+
+        @call
+        def sum(self) -> int:
+            return self.x + self.y
+
+    spec = Point.child_spec(1, y=2)
+    assert (spec.id, spec.restart, spec.shutdown) == ("point", "transient", 2.0)
+    assert await (await Point.start(1, 2)).sum() == 3
+
+
+@pytest.mark.behaviour("GS-46")
+@pytest.mark.parametrize("reason", ["boom", NORMAL, SHUTDOWN], ids=repr)
+async def test_a_trapping_server_ends_with_its_parent_without_handle_info(reason: object) -> None:
+    ended: list[object] = []
+
+    class Child(GenServer, trap_exits=True):
+        def terminate(self, why: object) -> None:
+            ended.append(why)
+
+        def handle_info(self, message: Any) -> None:
+            ended.append(message)
+
+    async def parent() -> None:
+        child = await Child.start_link()
+        process.send(me, process.pid_of(child))
+        await process.receive()
+        process.exit(reason)
+
+    me = process.current()
+    pid = process.spawn(parent)
+    process.monitor(await process.receive(int))
+    process.send(pid, "end")
+    assert (await process.receive(Down)).reason == reason
+    assert ended == [reason]
+
+
+@pytest.mark.behaviour("GS-47")
+async def test_a_trapping_server_started_without_a_link_takes_its_starters_signal_as_a_message() -> None:
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    class Free(GenServer, trap_exits=True):
+        def handle_info(self, message: Any) -> None:
+            told.set_result(message)
+
+    server = await Free.start()
+    process.exit(server, "a word")
+    assert await told == Exit(process.current(), "a word")
+    assert process.alive(server)
