@@ -47,9 +47,9 @@ from regrow.servers.registry.listeners import Registered, Unregistered
 from regrow.servers.registry.via import RegistryVia
 from regrow.servers.reply import Reply, ReplyDropped
 from regrow.servers.starting import StartResult
-from regrow.servers.task import Task
-from regrow.servers.task_outcome import Exited, Ok, Outcome, TaskResult
-from regrow.servers.task_stream import TaskStream
+from regrow.servers.tasks.outcome import Exited, Ok, Outcome, TaskResult
+from regrow.servers.tasks.stream import TaskStream
+from regrow.servers.tasks.task import Task
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.errors import (

@@ -13,7 +13,7 @@ from regrow.kernel.errors import InvalidSpec, StartError
 from regrow.kernel.reasons import NORMAL, SHUTDOWN
 from regrow.servers.agent import Agent
 from regrow.servers.child_spec import ChildSpec, spec
-from regrow.servers.task import Task
+from regrow.servers.tasks.task import Task
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.specs import to_spec, to_specs, without_arguments
 from regrow.supervision.supervisor import Supervisor

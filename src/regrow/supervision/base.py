@@ -24,7 +24,7 @@ from regrow.kernel.errors import Ignore
 from regrow.kernel.mailbox import Exit, put
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.runtime import runtime
-from regrow.servers.gen_server import GenServer
+from regrow.servers.gen_server import HEADER, GenServer
 from regrow.supervision.exits import hear_exits
 from regrow.supervision.flags import FLAG_NAMES, Flags, merge, refuse_unknown
 from regrow.supervision.intensity import RestartIntensity
@@ -46,6 +46,12 @@ class BaseSupervisor(GenServer):
     _intensity: RestartIntensity
 
     def __init_subclass__(cls, **keywords: Any) -> None:
+        for name, value in keywords.items():
+            if name not in HEADER and name not in cls._flag_names:
+                raise TypeError(
+                    f"{cls.__name__}: {name}={value!r} is not known here; known are its flags, "
+                    f"{', '.join(cls._flag_names)}, and the keys of its spec, {', '.join(HEADER)}"
+                )
         flags = {name: keywords.pop(name) for name in list(keywords) if name in FLAG_NAMES}
         super().__init_subclass__(**keywords)
         if flags:

@@ -20,7 +20,7 @@ from regrow.kernel.errors import InvalidSpec
 from regrow.kernel.process import Pid
 from regrow.kernel.targets import resolve
 from regrow.servers.child_spec import KEYS, ChildSpec
-from regrow.servers.task import Task
+from regrow.servers.tasks.task import Task
 from regrow.supervision.errors import ChildNotFound
 
 Child = ChildSpec[Any] | type[Any] | tuple[Any, ...] | Callable[..., Any]

@@ -17,15 +17,13 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, TypeVar, TypeVarTuple, Unpack, overload
 
 from regrow.kernel.adoption import current_process
-from regrow.kernel.errors import InvalidFlags
 from regrow.kernel.process import Pid, Process
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec, Restart, ShutdownTime
-from regrow.servers.task import Task, prepared
-from regrow.servers.task_process import Work, callers_of, spawn_task
-from regrow.servers.task_stream import StreamOptions, TaskStream
+from regrow.servers.tasks.process import Work, callers_of, spawn_task
+from regrow.servers.tasks.stream import StreamOptions, TaskStream
+from regrow.servers.tasks.task import Task, prepared
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
-from regrow.supervision.flags import Flags
 
 __all__ = ["TaskSupervisor"]
 
@@ -49,14 +47,6 @@ class TaskSupervisor(DynamicSupervisor):
     """
 
     _flag_names: ClassVar[tuple[str, ...]] = ("max_restarts", "max_seconds", "max_children")
-
-    @classmethod
-    def _checked(cls, flags: Flags) -> Flags:
-        if flags.extra_arguments:
-            raise InvalidFlags(
-                f"extra_arguments={flags.extra_arguments!r}: a {cls.__name__} has none, its children are functions"
-            )
-        return super()._checked(flags)
 
     # --- tasks that are waited for ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from regrow.kernel.mailbox import Exit, put_message
 from regrow.kernel.process import DEAD, EXITING, Process
 from regrow.kernel.reasons import SHUTDOWN
 from regrow.servers.calls import checked_timeout
-from regrow.servers.task_outcome import NO_INPUT, Exited, Ok, Outcome
+from regrow.servers.tasks.outcome import NO_INPUT, Exited, Ok, Outcome
 
 __all__ = ["StreamOptions", "TaskStream"]
 

@@ -131,7 +131,7 @@ def _report(process: Process, work: Work, reason: object) -> None:
     error = reason if isinstance(reason, BaseException) else None
     logger.error(
         "%s started from %s terminating: %s\n  function: %s\n  args: %s",
-        process,
+        repr(process),
         starter,
         fields["reason"],
         fields["function"],

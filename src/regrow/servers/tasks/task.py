@@ -30,10 +30,10 @@ from regrow.kernel.process import EXITING, Pid, Process
 from regrow.kernel.reasons import KILLED, NOCONNECTION, NOPROC, SHUTDOWN
 from regrow.servers.calls import checked_timeout
 from regrow.servers.child_spec import BRUTAL_KILL, ChildSpec, ShutdownTime
-from regrow.servers.task_outcome import Exited, Ok, Outcome, TaskResult
-from regrow.servers.task_process import Work, callers_of, spawn_task
-from regrow.servers.task_stream import StreamOptions, TaskStream
-from regrow.servers.task_waiting import collect, end
+from regrow.servers.tasks.outcome import Exited, Ok, Outcome, TaskResult
+from regrow.servers.tasks.process import Work, callers_of, spawn_task
+from regrow.servers.tasks.stream import StreamOptions, TaskStream
+from regrow.servers.tasks.waiting import collect, end
 
 __all__ = ["Task"]
 

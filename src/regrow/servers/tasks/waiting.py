@@ -10,7 +10,7 @@ from regrow.kernel import receiving, signals
 from regrow.kernel.mailbox import Down
 from regrow.kernel.process import DEAD, Process
 from regrow.kernel.reasons import KILL, SHUTDOWN
-from regrow.servers.task_outcome import TaskResult
+from regrow.servers.tasks.outcome import TaskResult
 
 __all__ = ["collect", "end"]
 
