@@ -30,8 +30,7 @@ from regrow.kernel import spawning as _spawning
 from regrow.kernel import timers as _timers
 from regrow.kernel.adoption import current_process as _current_process
 from regrow.kernel.adoption import refuse_the_dead as _refuse_the_dead
-from regrow.kernel.adoption import who_asks as _who_asks
-from regrow.kernel.errors import NameTaken, NoProcess, ProcessExit
+from regrow.kernel.errors import NameTaken, NoCurrentProcess, NoProcess, ProcessExit
 from regrow.kernel.inspection import ProcessInfo
 from regrow.kernel.mailbox import TIMEOUT, Down, Exit
 from regrow.kernel.mailbox import put_message as _put_message
@@ -258,7 +257,10 @@ def exit(*args: Any) -> None:
         raise ProcessExit(args[0])
     target, reason = args
     rt = _runtime()
-    sender = _who_asks(rt)
+    try:
+        sender = _current_process(rt)
+    except NoCurrentProcess:  # a bare callback
+        sender = None
     process = _resolve(target, rt)
     if process is not None:
         _signals.exit_signal(process, reason, Pid(0) if sender is None else sender.pid)

@@ -25,7 +25,7 @@ from regrow import (
     process,
     stop,
 )
-from regrow.kernel import death, signals
+from regrow.kernel import outbox, signals
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import runtime
 
@@ -37,7 +37,7 @@ def by_exit(reason: object) -> Send:
 
 
 def by_link(reason: object) -> Send:
-    return lambda victim, sender: death.post(victim.runtime, death.arrive, victim, reason, sender, True)
+    return lambda victim, sender: outbox.post_exit(victim, reason, sender, by_link=True)
 
 
 def by_itself(reason: object) -> Send:

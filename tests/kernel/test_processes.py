@@ -142,7 +142,15 @@ async def test_a_bare_callback_is_no_process() -> None:
 
 # --- names ---------------------------------------------------------------------------------------------------------
 
-NAMES = ["a string", Colour, Colour.RED, GenServer, ("room", 1), ("room", ("x", Colour.RED), 1.5), Global("g")]
+NAMES = [
+    "a string",
+    Colour,
+    Colour.RED,
+    GenServer,
+    ("room", 1),
+    ("room", ("x", Colour.RED), 1.5),
+    Global("g"),
+]
 
 
 @pytest.mark.behaviour("PROC-24")
@@ -167,7 +175,9 @@ async def test_a_name_finds_its_process_until_it_is_given_up(name: Any) -> None:
 
 @pytest.mark.behaviour("PROC-24")
 @pytest.mark.parametrize(
-    "name", [None, 1, 1.0, True, b"x", (), [], {}, ("a", None), ("a", [1]), object(), math.pi, ("x", b"y")], ids=repr
+    "name",
+    [None, 1, 1.0, True, b"x", (), [], {}, ("a", None), ("a", [1]), object(), math.pi, ("x", b"y")],
+    ids=repr,
 )
 async def test_what_is_no_name_is_refused_with_the_list_of_what_is(name: Any) -> None:
     with pytest.raises(InvalidName, match="use a string, a class") as caught:
@@ -226,7 +236,13 @@ async def test_a_process_can_be_looked_at() -> None:
     await process.receive()
     info = process.info(pid)
     assert info is not None
-    assert (info.kind, info.status, info.name, info.names, info.label) == ("process", "busy", None, (), {"room": 1})
+    assert (info.kind, info.status, info.name, info.names, info.label) == (
+        "process",
+        "busy",
+        None,
+        (),
+        {"room": 1},
+    )
     assert process.label(pid) == {"room": 1}
     assert "test_processes.py" in (info.where or "")
     process.send(pid, "end")

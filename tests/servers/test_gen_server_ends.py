@@ -329,7 +329,7 @@ async def test_format_status_says_what_a_report_shows_and_its_failure_harms_nobo
     [record] = logged.records
     assert "password" not in record.getMessage()
     state = record.regrow["state"]  # type: ignore[attr-defined]
-    assert state == ("'hidden'" if how == "hides" else "<format_status raised RuntimeError>")
+    assert state.strip("'") == ("hidden" if how == "hides" else "<format_status raised RuntimeError>")
 
 
 async def test_a_report_is_bounded_whatever_message_and_state_are(logged: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,9 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 
 @pytest.fixture(autouse=True, params=["on", "off", "random"])
-def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Any:
+def mode(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Any:
     monkeypatch.setenv("REGROW_INLINE", request.param)
     caplog.set_level(logging.CRITICAL, logger="regrow")
     return request.param

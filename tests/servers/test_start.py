@@ -15,22 +15,17 @@ from regrow import (
     KILLED,
     NORMAL,
     SHUTDOWN,
-    AlreadyStarted,
     Down,
     Exit,
     GenServer,
-    Global,
     Ignore,
-    InvalidName,
     NoCurrentProcess,
     StartError,
     StartIgnored,
     Stop,
     call,
     process,
-    stop,
 )
-from regrow.kernel.errors import KeeperGone
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +142,9 @@ async def test_a_start_that_takes_too_long_is_killed_and_says_timeout(start: str
 
 @pytest.mark.parametrize("init", ["slow", "plain"])
 @pytest.mark.parametrize("moment", [0, 0.005])
-async def test_a_start_link_that_is_cancelled_kills_the_child_and_spares_the_caller(init: str, moment: float) -> None:
+async def test_a_start_link_that_is_cancelled_kills_the_child_and_spares_the_caller(
+    init: str, moment: float
+) -> None:
     class Child(GenServer):
         async def init(self) -> None:
             if init == "slow":
@@ -212,112 +209,6 @@ async def test_a_starter_that_dies_while_its_child_is_in_init_takes_it_along(tra
     reason = (await process.receive(Down)).reason
     # Who gives up on a start kills it, so a parent that died in the middle of one leaves nobody behind.
     assert reason in ("parent died", KILLED)
-
-
-# --- names ---------------------------------------------------------------------------------------------------------
-
-
-class Key(GenServer):
-    pass
-
-
-@pytest.mark.behaviour("GS-03", "GS-09")
-@pytest.mark.parametrize("name", ["text", Key, ("room", 7), Global("everywhere"), None], ids=repr)
-async def test_a_server_is_called_by_the_name_it_was_started_with(name: Any) -> None:
-    server = await Moody.options(name=name).start()
-    info = process.info(server)
-    assert info is not None
-    assert info.name == name
-    if name is not None:
-        assert await Moody.named(name).ping() == "pong"
-        with pytest.raises(AlreadyStarted) as caught:
-            await Moody.options(name=name).start_link()
-        assert caught.value.pid == process.pid_of(server)
-        assert repr(name) in str(caught.value)
-        await stop(server)
-        assert process.whereis(name) is None
-
-
-@pytest.mark.behaviour("GS-02")
-@pytest.mark.parametrize("name", [3, b"x", ("a", None), [], object()], ids=repr)
-async def test_what_is_no_name_is_refused_before_anything_starts(name: Any) -> None:
-    before = process.processes()
-    with pytest.raises(InvalidName, match="use a string"):
-        Moody.options(name=name)
-    with pytest.raises(InvalidName, match="use a string"):
-        Moody.named(name)
-    assert process.processes() == before
-
-
-class Via:
-    held: Any = None
-    fails: BaseException | None = None
-
-    def register_name(self, pid: int) -> bool:
-        if self.fails is not None:
-            raise self.fails
-        if self.held is not None and process.alive(self.held):
-            return False
-        self.held = pid
-        return True
-
-    def unregister_name(self) -> None:
-        if self.fails is not None:
-            raise self.fails
-        self.held = None
-
-    def whereis_name(self) -> Any:
-        return self.held
-
-    def send(self, message: object) -> None:
-        if self.held is None:
-            raise LookupError("nobody")
-        process.send(self.held, message)
-
-
-@pytest.mark.behaviour("GS-03")
-async def test_a_via_keeps_a_name_in_its_own_way() -> None:
-    via = Via()
-    server = await Moody.options(name=via).start()
-    assert via.held == process.pid_of(server)
-    assert await Moody.named(via).ping() == "pong"
-    with pytest.raises(AlreadyStarted):
-        await Moody.options(name=via).start()
-    await stop(via)
-    assert via.held is None
-
-
-async def test_a_via_that_fails_leaves_no_process_behind(caplog: pytest.LogCaptureFixture) -> None:
-    via = Via()
-    via.fails = RuntimeError("no storage")
-    me = process.current()
-    before = set(process.processes())
-    with pytest.raises(RuntimeError, match="no storage"):
-        await Moody.options(name=via).start_link()
-    assert set(process.processes()) == before
-    assert process.alive(me)
-    for error in (KeeperGone("gone"), RuntimeError("no storage")):
-        via.fails, via.held = None, None
-        server = await Moody.options(name=via).start()
-        via.fails = error
-        await stop(server)
-
-
-async def test_a_class_may_name_its_servers_from_their_arguments() -> None:
-    class Room(GenServer):
-        def __init__(self, number: int) -> None:
-            self.number = number
-
-        @classmethod
-        def name_for(cls, number: int) -> Any:
-            return (cls, number)
-
-    room = await Room.start(3)
-    assert process.whereis((Room, 3)) == process.pid_of(room)
-    with pytest.raises(AlreadyStarted):
-        await Room.start(3)
-    named = await Room.options(name="other").start(3)
-    assert process.whereis("other") == process.pid_of(named)
 
 
 # --- what can't be started -----------------------------------------------------------------------------------------

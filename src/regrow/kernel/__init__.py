@@ -2,8 +2,9 @@
 
 Read it in this order. ``reasons`` and ``errors`` are the words. ``process`` is the object at rest; ``runtime``
 holds all of them for one event loop. ``mailbox`` puts messages in and takes them out; ``scheduler`` lets
-processes handle them, on the run queue or in a task of their own (``steps``). ``signals`` carries links, monitors
-and exit signals, and ``death`` ends a process. ``names``, ``timers``, ``adoption``, ``spawning`` and
+processes handle them, on the run queue or in a task of their own (``steps``). ``signals`` makes links and
+monitors; ``exits`` says what an exit signal does where it arrives, and ``death`` how a process then ends, with the
+``outbox`` between them. ``names``, ``timers``, ``adoption``, ``spawning`` and
 ``inspection`` are what ``regrow.process`` offers on top. ``reports`` and ``events`` tell the outside.
 
 Nothing here knows of servers or supervisors.

@@ -1,35 +1,18 @@
-"""How a process ends: a signal arrives, the exit is decided, its code comes to an end, the world is told.
+"""How a process ends, once that is decided: its code lets go, ``terminate`` runs, the world is told.
 
-Signals go through one queue, the runtime's outbox, and never by recursion: ten thousand linked processes that die
-together take a loop and not a stack. A signal is looked at when it arrives, by the receiver's state of that moment:
-
-============================  ======================  ==========================
-signal                        not trapping exits      trapping exits
-============================  ======================  ==========================
-``KILL``, sent by ``exit``    dies ``KILLED``         dies ``KILLED``
-``NORMAL``, from another      ignored                 the message ``Exit``
-``NORMAL``, to oneself        dies ``NORMAL``         the message ``Exit``
-any other, or from a link     dies of that reason     the message ``Exit``
-============================  ======================  ==========================
-
-A server that traps exits ends when its parent does, whatever the reason.
-
-Death is a fact, not a request. From the moment of ``decide`` the process handles nothing more. Code of it that is
-under way gets one cancellation, so that its ``finally`` runs, and a bounded grace; then it is fenced. A plain
-handler can't be cut, so there the end comes when it returns. Only then ``terminate`` runs, if its kind has one,
-and only after that is it ``finish``\\ ed: names freed, callers failed, links and monitors told.
+An end comes from within (a handler asked to stop, or crashed: ``leave``) or from without (an exit signal, and the
+code that was under way has let go: ``left``). Nothing of the process runs then. ``terminate`` does, if its kind has
+one; and only after that it is ``finish``\\ ed: names freed, callers failed, links and monitors told.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, Final
 
 from regrow.kernel import reports
 from regrow.kernel.errors import (
     KeeperGone,
-    LinkedExit,
     NoProcess,
     ProcessExit,
     ServerExited,
@@ -37,212 +20,50 @@ from regrow.kernel.errors import (
     Stop,
 )
 from regrow.kernel.events import emit
-from regrow.kernel.mailbox import Exit, put, put_message
+from regrow.kernel.outbox import post, post_exit
 from regrow.kernel.process import (
     DEAD,
     ENDING,
     EXITING,
-    INLINE,
-    RUNNING,
-    SETTLING,
-    STARTING,
     Extra,
     Pid,
     Process,
     Request,
 )
-from regrow.kernel.reasons import KILL, KILLED, NOPROC, NORMAL, is_clean, strip
+from regrow.kernel.reasons import KILL, KILLED, NOPROC, is_clean, strip
 from regrow.kernel.runtime import Runtime
 from regrow.kernel.steps import run_as, start_steps
 
 __all__ = [
-    "KILL_GRACE",
-    "arrive",
-    "decide",
+    "bound",
+    "end",
+    "exited",
     "finish",
     "handler_failed",
-    "kill",
     "leave",
     "left",
-    "post",
+    "no_process",
     "shortened",
     "terminate",
 ]
 
-KILL_GRACE: Final = 0.1
-"""Seconds that a killed process's coroutine has for its ``finally`` before it is fenced."""
-INFINITE: Final = float("inf")
-SIGNAL_GRACE: Final = 5.0
-"""The same for any other exit signal, unless the process's own shutdown time is shorter."""
+LEFT_BEHIND_GRACE: Final = 5.0
+"""Seconds that a child has to end whose supervisor was killed, unless its own shutdown time is shorter."""
 
 
-ON_STACK: Final = (INLINE, RUNNING, SETTLING, STARTING)
-
-# --- the outbox ---------------------------------------------------------------------------------------------------
-
-
-def post(rt: Runtime, action: Callable[..., object], *args: Any) -> None:
-    """Do ``action(*args)`` after the signals that are on their way already."""
-    rt.outbox.append((action, args))
-    if not rt.delivering:
-        rt.delivering = True
-        try:
-            while rt.outbox:
-                action, args = rt.outbox.popleft()
-                action(*args)
-        finally:
-            rt.delivering = False
-
-
-# --- a signal arrives ---------------------------------------------------------------------------------------------
-
-
-def arrive(target: Process, reason: object, sender: Pid | None, by_link: bool) -> None:
-    if reason is KILL and not by_link:
-        if target.status != DEAD:
-            kill(target)
-    elif target.status >= EXITING:
-        pass
-    elif target.trapping:
-        _trap(target, reason, sender)
-    elif reason is not NORMAL or (sender == target.pid and not by_link):
-        decide(target, reason, sender)
-
-
-def _trap(target: Process, reason: object, sender: Pid | None) -> None:
-    extra = target.extra
-    if (
-        extra is not None
-        and extra.exit_sink is not None
-        and sender is not None
-        and extra.exit_sink(sender, reason)
-    ):
-        return
-    by_parent = sender == target.parent and not (extra is not None and extra.free)
-    if by_parent and target.behaviour.handle_info is not None:
-        ask_to_stop(target, reason)
-    else:
-        put_message(target, Exit(sender if sender is not None else Pid(0), reason))
-
-
-def ask_to_stop(target: Process, reason: object) -> None:
-    """What the exit of its parent is to a server that traps exits: taken in its turn, but not by ``handle_info``."""
-    request = Request(target, _nobody, None, "the parent's exit", system=True)
-    put(target, (_parent_ended, (reason,), {}, request))
-
-
-def _parent_ended(_server: object, reason: object) -> None:
-    raise Stop(reason)
-
-
-class _Nobody:
-    """Stands where a caller's future would be."""
-
-    def done(self) -> bool:
-        return True
-
-
-_nobody: Any = _Nobody()
-
-
-# --- the exit is decided ------------------------------------------------------------------------------------------
-
-
-def decide(process: Process, reason: object, sender: Pid | None) -> None:
-    """An exit signal ends *process*: now if it rests, else as soon as its code lets go."""
-    status = process.status
-    if status >= ENDING:
-        return
-    extra = process.more()
-    extra.exit_reason = reason
-    extra.exit_sender = sender
-    if sender is not None and sender == process.parent:
-        parent = process.runtime.processes.get(sender)
-        extra.unbounded = parent is not None and parent.behaviour.children is not None
-    if status in ON_STACK and extra.task is None:
-        process.status = (
-            EXITING  # it is on the stack, or waits to be started: whoever runs it looks when it returns
-        )
-    elif extra.task is not None:
-        process.status = EXITING
-        _cut(process, extra, min(process.behaviour.shutdown, SIGNAL_GRACE))
-    else:
-        _bound(process, extra)
-        end(process, reason)
-
-
-def kill(process: Process) -> None:
-    """``KILL`` has arrived: no ``terminate``, and no grace beyond ``KILL_GRACE``."""
-    extra = process.more()
-    on_stack = process.status in ON_STACK or process.status == EXITING or extra.begun
-    extra.killed = True
-    extra.exit_reason = KILLED
-    if extra.task is not None:
-        process.status = EXITING
-        _cut(process, extra, KILL_GRACE)
-    elif on_stack:
-        process.status = EXITING
-    else:
-        finish(process, KILLED)
-
-
-def _cut(process: Process, extra: Extra, grace: float) -> None:
-    """Cancel its coroutine, once, and fence it when the grace is over."""
-    rt = process.runtime
-    assert extra.task is not None
-    if extra.grace is not None:
-        extra.grace.cancel()
-    if extra.steps is None:
-        if not extra.cut:
-            extra.cut = True
-            rt.dying += 1
-        _wake_adopted(process, extra)
-    elif not extra.cut:
-        extra.cut = True
-        extra.task.cancel()
-    if extra.killed or not extra.unbounded:
-        extra.grace = rt.loop.call_later(grace, _fence, process)
-
-
-def _wake_adopted(process: Process, extra: Extra) -> None:
-    """A task that isn't ours: where it waits in a function of regrow it gets a LinkedExit, else a cancellation."""
-    assert extra.task is not None
-    error = LinkedExit(extra.exit_sender or 0, extra.exit_reason)
-    if extra.waiting_on is not None and extra.waiting_on.open:
-        extra.waiting_on.fail(error)
-    elif extra.receiver is not None and not extra.receiver[1].done():
-        extra.receiver[1].set_exception(error)
-    else:
-        extra.task.cancel(str(error))
-
-
-def _fence(process: Process) -> None:
-    extra = process.extra
-    if process.status == DEAD or extra is None or extra.task is None:
-        return
-    if extra.steps is None:  # an adopted task that will not end: it is dead to everybody else from here on
-        reports.fenced(process, f"the asyncio task {extra.task.get_name()!r}")
-        finish(process, extra.exit_reason)
-        return
-    reports.fenced(process, extra.steps.where())
-    task = extra.task
-    extra.steps.fence()
-    task.cancel()
-
-
-def _bound(process: Process, extra: Extra) -> None:
+def bound(process: Process, extra: Extra) -> None:
     """From here a signal's victim has its shutdown time for ``terminate``."""
     if (
         process.behaviour.terminate is not None
         and not extra.unbounded
-        and process.behaviour.shutdown < INFINITE
+        and process.behaviour.shutdown != float("inf")
     ):
         extra.grace = process.runtime.loop.call_later(process.behaviour.shutdown, _too_late, process)
 
 
 def _too_late(process: Process) -> None:
     if process.status != DEAD:
-        post(process.runtime, arrive, process, KILL, None, False)
+        post_exit(process, KILL, None, by_link=False)
 
 
 # --- its code has come to an end ----------------------------------------------------------------------------------
@@ -259,7 +80,7 @@ def left(process: Process) -> None:
     if extra.killed:
         finish(process, KILLED)
     else:
-        _bound(process, extra)
+        bound(process, extra)
         end(process, extra.exit_reason)
 
 
@@ -388,7 +209,7 @@ def finish(process: Process, reason: object) -> None:
         if linked:
             if parent.extra.links is not None:
                 parent.extra.links.pop(pid, None)
-            post(rt, arrive, parent, reason, pid, True)
+            post_exit(parent, reason, pid, by_link=True)
         elif parent.extra.exit_sink is not None:  # a supervisor that stops counts the unlinked down too
             post(rt, parent.extra.exit_sink, pid, reason)
     if extra is not None:
@@ -453,12 +274,12 @@ def _tell_links(rt: Runtime, pid: Pid, reason: object, links: dict[Pid, Process]
             other.linked = False
         elif other.extra is not None and other.extra.links is not None:
             other.extra.links.pop(pid, None)
-        post(rt, arrive, other, reason, pid, True)
+        post_exit(other, reason, pid, by_link=True)
 
 
 def _left_behind(rt: Runtime, child: Pid, supervisor: Pid) -> None:
     """Its supervisor is gone. Nobody stays: what the exit signal does not end within its shutdown time is killed."""
     process = rt.processes.get(child)
     if process is not None and process.parent in (supervisor, None) and process.status < EXITING:
-        bound = min(process.behaviour.shutdown, SIGNAL_GRACE)
+        bound = min(process.behaviour.shutdown, LEFT_BEHIND_GRACE)
         rt.loop.call_later(bound, _too_late, process)

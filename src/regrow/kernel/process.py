@@ -51,6 +51,8 @@ ENDING: Final = 9  #: in ``terminate``, or about to
 EXITING: Final = 10  #: its exit is decided and its code has not come to an end yet
 DEAD: Final = 11
 
+ON_STACK: Final = (INLINE, RUNNING, SETTLING, STARTING)  # plain code of it may be under way
+
 STATE_NAMES: Final = (
     "idle",
     "idle",

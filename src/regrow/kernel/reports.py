@@ -79,7 +79,7 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
     error = reason if isinstance(reason, BaseException) and shown["reason"] is reason else None
     logger.error(
         "%s terminating: %s\n  last message: %s\n  state: %s\n  ancestors: %s",
-        process,
+        repr(process),  # now: when a handler formats the record, it may have lost its name
         fields["reason"],
         fields["message"],
         fields["state"],
@@ -139,10 +139,20 @@ def _shown(process: Process, reason: object, message: Any) -> dict[str, Any]:
     try:
         formatted = process.behaviour.format_status(server, dict(shown))
     except Exception as error:
-        return {**shown, "state": f"<format_status raised {type(error).__name__}>"}
+        return {**shown, "state": _Notice(f"<format_status raised {type(error).__name__}>")}
     if not isinstance(formatted, dict):
         return {**shown, "state": formatted}
     return {key: formatted.get(key, value) for key, value in shown.items()}
+
+
+class _Notice:
+    """A text in the place of a value; it is shown as it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 def _text(value: Any) -> str:
@@ -152,5 +162,5 @@ def _text(value: Any) -> str:
 def _state(process: Process, shown: Any) -> str:
     """The state as text; of a server that has no ``__repr__`` of its own, its attributes."""
     if shown is not process.server or any("__repr__" in vars(each) for each in type(shown).__mro__[:-1]):
-        return _text(shown)
+        return brief(shown)
     return brief(getattr(shown, "__dict__", shown))

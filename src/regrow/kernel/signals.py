@@ -10,8 +10,9 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from regrow.kernel import death
+from regrow.kernel import exits
 from regrow.kernel.mailbox import Down, put_message
+from regrow.kernel.outbox import post_exit
 from regrow.kernel.process import DEAD, ENDING, Pid, Process
 from regrow.kernel.reasons import KILL, NOPROC
 
@@ -141,18 +142,18 @@ def demonitor(owner: Process, ref: int) -> bool:
 
 def exit_signal(target: Process, reason: object, sender: Pid | None) -> None:
     """What ``process.exit(pid, reason)`` sends; it has taken effect when this returns, unless signals are under way."""
-    death.post(target.runtime, death.arrive, target, reason, sender, False)
+    post_exit(target, reason, sender, by_link=False)
 
 
 def stop_signal(target: Process, reason: object) -> None:
     """Ask *target* to end as its parent would, whoever its parent is."""
     if target.trapping and target.behaviour.handle_info is not None:
         if target.status < ENDING:
-            death.ask_to_stop(target, reason)
+            exits.ask_to_stop(target, reason)
     else:
-        death.post(target.runtime, death.arrive, target, reason, target.parent, True)
+        post_exit(target, reason, target.parent, by_link=True)
 
 
 def kill(target: Process) -> None:
     """End *target* whatever it does."""
-    death.post(target.runtime, death.arrive, target, KILL, None, False)
+    post_exit(target, KILL, None, by_link=False)

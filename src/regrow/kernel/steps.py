@@ -20,9 +20,7 @@ from regrow.kernel.process import Process
 
 __all__ = ["Conclude", "Steps", "run_as", "start_steps"]
 
-_NOT_THE_USERS = tuple(
-    str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__)
-)
+_NOT_THE_USERS = tuple(str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__))
 
 Conclude = Callable[[Process, Any, BaseException | None], None]
 """Called once when the coroutine has come to its end: with its result, or with what it raised."""
@@ -90,7 +88,7 @@ class Steps(Coroutine[Any, Any, None]):
         self.conclude(process, None, None)
 
     def where(self) -> str:
-        """The line that the coroutine stands at: the innermost of what it awaits that is neither regrow's nor asyncio's own."""
+        """The line that the coroutine stands at: the innermost that is neither regrow's nor asyncio's own."""
         inner: Any = self.coroutine
         frame = None
         while inner is not None and (here := getattr(inner, "cr_frame", None)) is not None:

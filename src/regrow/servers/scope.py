@@ -30,7 +30,7 @@ class Scope(Generic[T_co]):
         self._start = start
         self._process: Process | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._sent = self._closing = False
+        self._died = self._sent = self._closing = False
         self._entry = 0
         self._reason: object = None
         self._gone: asyncio.Future[None] | None = None
@@ -51,7 +51,8 @@ class Scope(Generic[T_co]):
         return handle
 
     def _owner_ended(self, _owner: Process, reason: object) -> None:
-        if self._process is not None and self._process.status != DEAD:
+        # A task that is simply over, a fixture's set-up say, leaves the block to another one.
+        if reason is not NORMAL and self._process is not None and self._process.status != DEAD:
             signals.stop_signal(self._process, reason)
 
     def _ended(self, _process: Process, reason: object) -> None:
@@ -62,7 +63,18 @@ class Scope(Generic[T_co]):
             return
         if not self._gone.done():
             self._gone.set_result(None)
-        if not self._closing and reason is not NORMAL and self._task is not None:
+        if self._closing or reason is NORMAL or self._task is None:
+            return
+        self._died = True
+        if (
+            asyncio.current_task() is self._task
+        ):  # its own doing: a task can't take back a cancellation of itself
+            asyncio.get_running_loop().call_soon(self._cancel)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if not self._closing and self._task is not None:
             self._sent = True
             self._task.cancel()
 
@@ -77,11 +89,11 @@ class Scope(Generic[T_co]):
             outer = self._task.uncancel() > self._entry
         if self._process is not None and self._process.status != DEAD:
             await self._stop(self._process)
-        if not self._sent:
+        if not self._died:
             return
         failure = death.exited(self._process, self._reason, "") if self._process is not None else None
         assert failure is not None
-        if kind is None or kind is GeneratorExit or (error_is_cancel(error) and not outer):
+        if kind is None or kind is GeneratorExit or (error_is_cancel(error) and self._sent and not outer):
             raise failure from failure.__cause__
         if error_is_cancel(error):
             return

@@ -14,11 +14,20 @@ from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
 
-from regrow.kernel import death, reports, scheduler, signals
-from regrow.kernel.death import ON_STACK
+from regrow.kernel import death, exits, reports, scheduler, signals
 from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
 from regrow.kernel.names import check_name, claim, find
-from regrow.kernel.process import EXITING, IDLE, RUNNING, STARTING, Behaviour, Envelope, Process, Request
+from regrow.kernel.process import (
+    EXITING,
+    IDLE,
+    ON_STACK,
+    RUNNING,
+    STARTING,
+    Behaviour,
+    Envelope,
+    Process,
+    Request,
+)
 from regrow.kernel.reasons import KILLED, NORMAL, strip
 from regrow.kernel.spawning import born
 from regrow.kernel.steps import start_steps
@@ -143,7 +152,7 @@ def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
     if process.status >= EXITING:  # it was told to end while it was still plain
         process.status = STARTING
         extra = process.more()
-        death.decide(process, extra.exit_reason, extra.exit_sender)
+        exits.decide(process, extra.exit_reason, extra.exit_sender)
 
 
 def _booted(process: Process, _result: Any, error: BaseException | None) -> None:

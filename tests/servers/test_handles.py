@@ -1,0 +1,278 @@
+"""What a client holds: equality, pickles, errors that teach, names, and use from where it can't work."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from regrow import (
+    GenServer,
+    InvalidName,
+    NoProcess,
+    Reply,
+    RuntimeClosed,
+    WrongThread,
+    call,
+    cast,
+    process,
+    within,
+)
+from regrow.kernel.runtime import runtime
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, logger="regrow")
+
+
+class Game(GenServer):
+    """A game."""
+
+    colour = "red"
+
+    def __init__(self) -> None:
+        self.moves: list[int] = []
+
+    @call
+    def play(self, cell: int, mark: str = "x") -> list[int]:
+        """Play on a cell."""
+        self.moves.append(cell)
+        return list(self.moves)
+
+    @call
+    def later(self) -> Reply[int]:
+        self.reply = Reply[int]()
+        return self.reply
+
+    @cast
+    def clear(self) -> None:
+        self.moves.clear()
+
+    def helper(self) -> None: ...
+
+
+class Chess(Game):
+    pass
+
+
+class Counter(GenServer):
+    def __init__(self) -> None:
+        self.moves = [99]
+
+
+async def test_a_handle_says_it_is_of_the_servers_class_and_is_not_the_server() -> None:
+    game = await Chess.start()
+    assert isinstance(game, Chess)
+    assert isinstance(game, Game)
+    assert not isinstance(game, Counter)
+    assert not issubclass(type(game), GenServer)
+    assert type(game) is type(await Chess.start())
+    assert type(game).__slots__ == ()
+    assert bool(game)
+    assert repr(game) == f"<Chess handle {process.pid_of(game)}>"
+    assert repr(Game.named(("room", 1))) == "<Game handle ('room', 1)>"
+    assert repr(within(game, 0)) == repr(game)
+
+
+async def test_its_members_are_the_calls_and_casts_with_their_text_and_signature() -> None:
+    game = await Game.start()
+    assert dir(game) == ["clear", "later", "play"]
+    assert inspect.getdoc(game.play) == "Play on a cell."
+    assert list(inspect.signature(game.play).parameters) == ["cell", "mark"]
+    assert inspect.iscoroutinefunction(game.play)
+
+
+@pytest.mark.parametrize("name", ["moves", "colour", "helper", "handle_info", "nonsense"])
+async def test_the_state_cannot_be_reached_and_the_error_says_what_can(name: str) -> None:
+    game = await Game.start()
+    with pytest.raises(AttributeError) as caught:
+        getattr(game, name)
+    assert f"Game.{name}" in str(caught.value)
+    assert "clear, later, play" in str(caught.value)
+    assert "@call" in str(caught.value)
+    with pytest.raises(AttributeError, match="can't be set through a handle"):
+        setattr(game, name, 1)
+    assert not hasattr(game, "_nonsense")
+
+
+async def test_equal_handles_have_one_address() -> None:
+    one, other = await Game.options(name="one").start(), await Game.start()
+    by_pid, by_name = Game.of(process.pid_of(one)), Game.named("one")
+    assert one == by_pid == within(one, 3) == within(one, 0)
+    assert hash(one) == hash(by_pid)
+    assert one != other
+    assert one != by_name
+    assert by_name == Game.named("one")
+    assert hash(by_name) == hash(Game.named("one"))
+    assert Game.named(("x", 1)) != Game.named(("x", True))
+    assert Game.named("one") != Counter.named("one")
+    assert len({one, by_pid, other, by_name, Game.named("one")}) == 3
+    assert one != 3
+
+
+async def test_a_handle_can_be_pickled_and_copied_dead_or_alive() -> None:
+    game = await Game.options(name="g").start()
+    for handle in (game, Game.named("g"), within(game, 0)):
+        for again in (pickle.loads(pickle.dumps(handle)), copy.copy(handle), copy.deepcopy(handle)):
+            assert again == handle
+            assert isinstance(again, Game)
+    packed = pickle.dumps(game)
+    process.exit(game, "x")
+    dead = pickle.loads(packed)
+    assert dead == game
+    with pytest.raises(NoProcess):
+        await dead.play(1)
+
+
+async def test_a_name_survives_restarts_and_a_pid_does_not() -> None:
+    named = Game.named("g")
+    with pytest.raises(NoProcess, match="'g'"):
+        await named.play(1)
+    first = await Game.options(name="g").start()
+    assert await named.play(1) == [1]
+    process.monitor(first)
+    process.exit(named, "x")
+    await process.receive()
+    await Game.options(name="g").start()
+    assert await named.play(2) == [2]
+    with pytest.raises(NoProcess):
+        await first.play(3)
+
+
+async def test_of_gives_the_handle_of_the_real_class_and_refuses_another() -> None:
+    chess = await Chess.options(name="chess").start()
+    for target in (process.pid_of(chess), "chess", chess):
+        assert Game.of(target) == chess
+        assert type(Game.of(target)) is type(chess)
+    with pytest.raises(TypeError, match="is no Counter"):
+        Counter.of(chess)
+    with pytest.raises(TypeError, match="is no Game"):
+        Game.of(process.current())
+    process.exit(chess, "x")
+    with pytest.raises(NoProcess):
+        Chess.of("chess")
+    with pytest.raises(InvalidName):
+        Chess.of(3.5)
+
+
+async def test_a_name_that_leads_to_another_class_is_refused_and_harms_nobody() -> None:
+    counter = await Counter.options(name="c").start()
+    wrong = Game.named("c")
+    with pytest.raises(TypeError, match=r"<Game handle 'c'> leads to <Counter \d+ 'c'>, which is no Game"):
+        await wrong.play(1)
+    with pytest.raises(TypeError, match="has no clear of it"):
+        wrong.clear()
+    assert process.alive(counter)
+    await Chess.options(name="chess").start()
+    assert await Game.named("chess").play(1) == [1]
+    reloaded: Any = type("Game", (GenServer,), {**vars(Game)})
+    assert await reloaded.named("chess").play(2) == [1, 2]
+
+
+async def test_calls_and_casts_check_their_arguments_where_they_run() -> None:
+    game = await Game.start()
+    process.monitor(game)
+    with pytest.raises(Exception, match="play"):
+        await game.play()  # type: ignore[call-arg]
+
+
+# --- from where it can't work --------------------------------------------------------------------------------------
+
+
+async def in_a_thread(work: Callable[[], Coroutine[Any, Any, Any]]) -> BaseException | None:
+    outcome: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work())
+            outcome.append(None)
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(0.001)
+    return outcome[0]
+
+
+async def test_another_thread_is_refused_and_told_how() -> None:
+    game = await Game.start()
+    waiting = asyncio.create_task(game.later())
+    await asyncio.sleep(0.001)
+    reply = runtime().processes[process.pid_of(game)].server.reply
+
+    async def calls() -> None:
+        await game.play(1)
+
+    async def casts() -> None:
+        game.clear()
+
+    async def replies() -> None:
+        reply.send(1)
+
+    for work in (calls, casts, replies):
+        error = await in_a_thread(work)
+        assert isinstance(error, WrongThread), work
+        assert "run_coroutine_threadsafe" in str(error)
+    assert await game.play(2) == [2]
+    reply.send(5)
+    assert await waiting == 5
+
+
+def test_another_loop_of_the_same_thread_is_refused_and_the_end_of_a_loop_ends_its_handles() -> None:
+    one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+    game = one.run_until_complete(Game.start())
+
+    async def calls() -> None:
+        await game.play(1)
+
+    async def casts() -> None:
+        game.clear()
+
+    for work in (calls, casts):
+        with pytest.raises(WrongThread, match="another event loop"):
+            other.run_until_complete(work())
+    one.run_until_complete(one.shutdown_asyncgens())
+    one.close()
+    for work in (calls, casts):
+        with pytest.raises(RuntimeClosed, match="has ended"):
+            other.run_until_complete(work())
+    other.run_until_complete(other.shutdown_asyncgens())
+    other.close()
+
+
+def test_a_handle_outlives_the_loop_only_as_an_error() -> None:
+    game = asyncio.run(Game.start())
+
+    async def calls() -> None:
+        await game.play(1)
+
+    with pytest.raises(RuntimeClosed):
+        asyncio.run(calls())
+    with pytest.raises(RuntimeClosed):
+        game.clear()
+
+
+async def test_the_server_itself_is_no_handle() -> None:
+    game = Game()
+    assert await game.play(1) == [1]
+    assert Game.play(game, 2) == [1, 2]
+    game.clear()
+    assert game.moves == []
+
+
+def test_what_every_server_has_cannot_be_a_call() -> None:
+    with pytest.raises(TypeError, match=r"Wrong.start: every server has a start of its own"):
+
+        class Wrong(GenServer):
+            @call
+            def start(self) -> None: ...  # type: ignore[override]
