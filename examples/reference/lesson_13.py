@@ -40,11 +40,11 @@ async def main() -> None:
     await Supervisor.start_link(children, strategy="one_for_one")
     supervisor = MyDynamicSupervisor.named(MyDynamicSupervisor)
 
-    agent1 = await supervisor.start_child((Agent, empty))
+    agent1 = await supervisor.start_child((Agent[State], empty))
     await agent1.update(put, "key", "value")
     print(await agent1.get(whole))
 
-    agent2 = await supervisor.start_child((Agent, empty))
+    agent2 = await supervisor.start_child((Agent[State], empty))
     print(await agent2.get(whole))
 
     print(await supervisor.count_children())

@@ -255,6 +255,8 @@ def exit(*args: Any) -> None:
     """
     if len(args) == 1:
         raise ProcessExit(args[0])
+    if len(args) != 2:
+        raise TypeError(f"exit takes a reason, or a target and a reason, and not {len(args)} arguments")
     target, reason = args
     rt = _runtime()
     try:

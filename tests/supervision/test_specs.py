@@ -101,6 +101,16 @@ def test_a_child_spec_that_gives_no_spec_is_refused() -> None:
         to_spec(Wrong)
 
 
+async def test_a_class_with_its_type_parameters_is_that_class() -> None:
+    agents = await DynamicSupervisor.start_link()
+    for child in (
+        (Agent[dict[str, int]], dict),
+        spec(Agent[dict[str, int]], dict),
+        ChildSpec("a", Agent[Any], (dict,)),
+    ):
+        assert await (await agents.start_child(child)).get(len) == 0
+
+
 @pytest.mark.behaviour("SUP-22")
 def test_two_children_of_one_id_are_refused() -> None:
     with pytest.raises(InvalidSpec, match=r"two children have the id 'a'.*replace\(id="):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from regrow.kernel.errors import InvalidName, NameTaken
 from regrow.kernel.mailbox import put_message
@@ -47,6 +47,9 @@ class Via(Protocol):
         ...
 
 
+VIA: Final = ("register_name", "unregister_name", "whereis_name", "send")
+
+
 @dataclass(frozen=True, slots=True)
 class Global:
     """A name for the whole cluster, which without one is this event loop: Elixir's ``{:global, name}``."""
@@ -80,6 +83,10 @@ def check_name(name: object) -> None:
     """InvalidName, with the list of what is allowed, unless *name* can name a process."""
     if not is_via(name):
         local_key(name)
+    elif missing := [each for each in VIA if not callable(getattr(name, each, None))]:
+        raise InvalidName(
+            f"{name!r} can't be a via: it has no {', '.join(missing)}. A via has {', '.join(VIA)}"
+        )
 
 
 def is_via(name: object) -> bool:

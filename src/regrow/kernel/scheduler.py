@@ -121,7 +121,11 @@ def _turn(process: Process, end: float, context: Context) -> None:
                 rt.current = process
                 mailbox = process.mailbox
             left -= 1
-            if not left or monotonic() >= end or context != base:
+            try:
+                changed = context != base  # the next message gets a fresh one
+            except Exception:  # by values that don't let themselves be compared
+                changed = True
+            if changed or not left or monotonic() >= end:
                 break
     finally:
         rt.current = None

@@ -15,7 +15,19 @@ import math
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from types import ModuleType
-from typing import Any, Final, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, get_args, overload
+from typing import (
+    Any,
+    Final,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from regrow.kernel.errors import InvalidSpec
 
@@ -153,6 +165,7 @@ class ChildSpec(Generic[T_co]):
             ) from None
 
     def _check_start(self) -> None:
+        object.__setattr__(self, "start", without_parameters(self.start))
         if not callable(self.start):
             raise self._wrong("start", "a server class or a function that starts a process")
         if missing := getattr(self.start, "__abstractmethods__", None):
@@ -200,11 +213,20 @@ def spec(start: Callable[..., Any], /, *args: Any, **kwargs: Any) -> ChildSpec[A
     >>> spec(dict, depth=3).replace(id="tree", restart="transient").kwargs
     {'depth': 3}
     """
+    start = without_parameters(start)
     own = getattr(start, "child_spec", None) if isinstance(start, type) else None
     if own is None:
         return ChildSpec(start, start, args, kwargs)
     made: ChildSpec[Any] = own(*args, **kwargs)
     return made
+
+
+def without_parameters(start: Any) -> Any:
+    """``Agent`` for ``Agent[dict[str, int]]``, which is no class; anything else as it is."""
+    if isinstance(start, type):
+        return start
+    origin = get_origin(start)
+    return origin if isinstance(origin, type) else start
 
 
 def _is_seconds(value: object) -> bool:

@@ -36,7 +36,7 @@ from regrow.kernel.adoption import who_asks
 from regrow.kernel.errors import CallingSelf, CallTimeout, NoProcess, NotAllowed, Stop
 from regrow.kernel.mailbox import put
 from regrow.kernel.names import Name
-from regrow.kernel.process import INLINE, RUNNING, SETTLING, Process, Request
+from regrow.kernel.process import INLINE, RUNNING, SETTLING, STARTING, Process, Request
 from regrow.kernel.reasons import NOPROC, NORMAL
 from regrow.kernel.reports import brief
 from regrow.kernel.runtime import runtime
@@ -195,6 +195,8 @@ class GenServer:
         Elixir: ``{:stop, reason, reply, state}``. Without a reply ``raise Stop(reason)``.
         """
         process = _process_of(self)
+        if process.status == STARTING:
+            raise NotAllowed(f"{process!r} has nobody to reply to while it starts: raise Stop({reason!r})")
         process.more().stopping = (reason,)
         _settle_later(process)
         return value

@@ -124,8 +124,9 @@ async def conclude(
         scheduler.answer(process, request, result.value if type(result) is Returned else result)
         if scheduler.settle(process, envelope, result):
             scheduler.rest(process)
-    del result  # it may hold the exception, and the exception this frame
-    return await _wait(request, caller, timeout)
+    waiting = _wait(request, caller, timeout)
+    del result, request  # they may hold the exception, and the exception this frame
+    return await waiting
 
 
 async def meet(
@@ -160,7 +161,9 @@ async def meet(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, raises)
     put(process, (function, args, kwargs, request))
-    return await _wait(request, caller, timeout)
+    waiting = _wait(request, caller, timeout)
+    del request  # it will hold the exception, and the exception this frame
+    return await waiting
 
 
 async def ask(
@@ -178,7 +181,9 @@ async def ask(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, system=True)
     put(process, (function, args, {}, request))
-    return await _wait(request, caller, timeout)
+    waiting = _wait(request, caller, timeout)
+    del request  # it will hold the exception, and the exception this frame
+    return await waiting
 
 
 async def _wait(request: Request, caller: Process | None, timeout: float | None) -> Any:
@@ -202,6 +207,7 @@ async def _wait(request: Request, caller: Process | None, timeout: float | None)
                 caller.extra.waiting_on = None
             if caller.status >= EXITING:
                 current_process(target.runtime)  # raises what ends the caller, before it sees reply or error
+        del future, request  # they hold the exception, and the exception this frame
 
 
 def refuse_circle(caller: Process, target: Process) -> None:

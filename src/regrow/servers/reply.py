@@ -43,6 +43,11 @@ class Reply(Deferred, Generic[R]):
 
     __slots__ = ("_early", "_outcome", "_waiting")
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError(
+            f"{cls.__name__}: Reply is known by its type and can't be subclassed; keep one as an attribute"
+        )
+
     def __init__(self) -> None:
         self._waiting: list[Request | _Own] = []
         self._outcome: tuple[Any, BaseException | None] | None = None

@@ -115,8 +115,10 @@ def launch(
         return _started(process, future, timeout)
     if process.extra is None and process.mailbox is None:
         process.status = IDLE
-    elif not _ready(process):
-        raise StartError(KILLED)
+    elif process.status >= EXITING:
+        raise _failure(process, None)
+    else:
+        _ready(process)
     return process
 
 
@@ -169,19 +171,17 @@ def _booted(process: Process, _result: Any, error: BaseException | None) -> None
                 future.set_exception(StartError(failure))
             else:
                 future.set_exception(failure)
-    elif _ready(process) and not future.done():
-        future.set_result(None)
+    else:
+        _ready(process)
+        if not future.done():
+            future.set_result(None)
 
 
-def _ready(process: Process) -> bool:
-    """Init is through: do what it asked for, and rest. False if the process was told to end meanwhile."""
-    if process.status >= EXITING:
-        _failure(process, None)
-        return False
+def _ready(process: Process) -> None:
+    """Init is through: do what it asked for, and rest."""
     process.status = RUNNING
     if scheduler.settle(process, _start_envelope, None):
         scheduler.rest(process)
-    return True
 
 
 def _failure(process: Process, error: BaseException | None) -> BaseException:

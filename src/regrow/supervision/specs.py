@@ -19,7 +19,7 @@ from typing import Any, Final
 from regrow.kernel.errors import InvalidSpec
 from regrow.kernel.process import Pid
 from regrow.kernel.targets import resolve
-from regrow.servers.child_spec import KEYS, ChildSpec
+from regrow.servers.child_spec import KEYS, ChildSpec, without_parameters
 from regrow.servers.tasks.task import Task
 from regrow.supervision.errors import ChildNotFound
 
@@ -74,6 +74,7 @@ def require_insignificant(spec: ChildSpec[Any]) -> ChildSpec[Any]:
 
 
 def _from_start(start: Any, args: tuple[Any, ...]) -> ChildSpec[Any]:
+    start = without_parameters(start)
     if isinstance(start, type):
         return _from_class(start, args)
     if inspect.iscoroutinefunction(start):
