@@ -100,6 +100,11 @@ async def test_a_plain_function_that_is_told_to_end_does_so_when_it_returns() ->
     assert order == ["refused"]
 
 
+async def test_exit_takes_one_or_two_arguments() -> None:
+    with pytest.raises(TypeError, match="not 0 arguments"):
+        process.exit()  # type: ignore[call-overload]
+
+
 async def test_spawn_refuses_what_is_no_function() -> None:
     with pytest.raises(TypeError, match="not 3"):
         process.spawn(3)  # type: ignore[arg-type]

@@ -381,3 +381,28 @@ async def test_what_a_server_says_about_itself_is_refused_elsewhere() -> None:
     server = Server()
     with pytest.raises(NotAllowed, match="only a handler of Server itself"):
         server.set_timeout(1)
+
+
+async def test_context_variables_that_cannot_be_compared_stop_nobody() -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("ambiguous, as an array is")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    odd: contextvars.ContextVar[Odd] = contextvars.ContextVar("odd")
+
+    class Sets(GenServer):
+        @cast
+        def set(self) -> None:
+            odd.set(Odd())
+
+        @call
+        def read(self) -> Odd:
+            return odd.get()
+
+    odd.set(base := Odd())
+    server = await Sets.start()
+    server.set()
+    server.set()
+    assert await server.read() is base

@@ -146,3 +146,10 @@ async def test_an_exception_thrown_into_a_call_on_self_reaches_it() -> None:
     task.cancel()
     assert await task == "done"
     assert reached == ["cancelled"]
+
+
+def test_it_cannot_be_subclassed_since_it_is_known_by_its_type() -> None:
+    with pytest.raises(TypeError, match="can't be subclassed"):
+
+        class Own(Reply[str]):
+            pass

@@ -20,6 +20,7 @@ from regrow import (
     GenServer,
     Ignore,
     NoCurrentProcess,
+    ProcessExit,
     StartError,
     StartIgnored,
     Stop,
@@ -308,3 +309,26 @@ async def test_a_trapping_server_started_without_a_link_takes_its_starters_signa
     process.exit(server, "a word")
     assert await told == Exit(process.current(), "a word")
     assert process.alive(server)
+
+
+async def test_a_start_that_is_told_to_end_and_does_not_listen_fails_with_that_reason() -> None:
+    class Deaf(GenServer):
+        def __init__(self) -> None:
+            try:
+                process.exit(process.current(), "told")
+            except ProcessExit:
+                pass
+
+    with pytest.raises(StartError) as caught:
+        await Deaf.start_link()
+    assert caught.value.reason == "told"
+    assert process.alive(process.current())
+
+
+async def test_stopping_with_a_reply_makes_no_sense_in_init() -> None:
+    class Early(GenServer):
+        def init(self) -> None:
+            self.stopping(None, "early")
+
+    with pytest.raises(StartError, match=r"raise Stop\('early'\)"):
+        await Early.start()

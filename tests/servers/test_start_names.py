@@ -123,3 +123,12 @@ async def test_a_class_may_name_its_servers_from_their_arguments() -> None:
         await Room.start(3)
     named = await Room.options(name="other").start(3)
     assert process.whereis("other") == process.pid_of(named)
+
+
+async def test_a_via_that_lacks_a_function_is_refused_by_name() -> None:
+    class Half:
+        def whereis_name(self) -> None:
+            return None
+
+    with pytest.raises(InvalidName, match="it has no register_name, unregister_name, send"):
+        Server.options(name=Half())
