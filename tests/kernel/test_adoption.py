@@ -24,6 +24,7 @@ from regrow import (
     process,
 )
 from regrow.kernel import events
+from regrow.kernel.runtime import runtime
 
 
 @pytest.fixture(autouse=True)
@@ -211,3 +212,36 @@ async def test_lifecycle_events_are_told_and_a_listener_that_fails_is_taken_off(
         ("process.started", "Server"),
         ("process.exited", "Server"),
     ]
+
+
+async def test_an_adopted_task_that_swallows_its_exit_is_dead_to_the_others_after_the_grace(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, logger="regrow")
+    monkeypatch.setattr("regrow.kernel.exits.SIGNAL_GRACE", 0.02)
+    refused = []
+
+    async def code() -> None:
+        process.current()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+        await asyncio.sleep(0.1)
+        try:
+            process.send(me, "from the dead")
+        except LinkedExit as error:
+            refused.append(error)
+
+    me = process.current()
+    task = asyncio.create_task(code())
+    await asyncio.sleep(0)
+    pid = process.processes()[-1]
+    process.monitor(pid)
+    process.exit(pid, "boom")
+    process.exit(pid, KILL)
+    assert (await process.receive(Down)).reason is KILLED
+    await task
+    assert len(refused) == 1
+    assert [record.regrow["event"] for record in caplog.records] == ["fenced"]  # type: ignore[attr-defined]
+    assert runtime().dying == 0

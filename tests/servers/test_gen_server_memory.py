@@ -55,7 +55,7 @@ async def life(what: str) -> weakref.ref[State]:
                 await asked
         except (ServerExited, KeyError):
             pass
-    if process.alive(server):
+    if what in ("miss", "answer"):
         await stop(server)
     while pid in process.processes():
         await asyncio.sleep(0)

@@ -68,6 +68,8 @@ class Steps(Coroutine[Any, Any, None]):
         """The process's error is the process's business; only what wants to end the program goes on to the loop."""
         self.conclude(self.process, None, error)
         if isinstance(error, KeyboardInterrupt | SystemExit):
+            if (task := asyncio.current_task()) is not None:
+                task.add_done_callback(_look_at)
             raise error
         raise StopIteration
 
@@ -118,6 +120,12 @@ class Steps(Coroutine[Any, Any, None]):
     @property
     def cr_await(self) -> Any:
         return getattr(self.coroutine, "cr_await", None)
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """The loop has raised the task's exception already: asyncio need not complain that nobody looked at it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def start_steps(process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
