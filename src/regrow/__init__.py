@@ -59,6 +59,7 @@ from regrow.supervision.errors import (
     ChildRestarting,
     ChildRunning,
     FailedToStartChild,
+    GaveUp,
 )
 from regrow.supervision.flags import Flags
 from regrow.supervision.partition_supervisor import PartitionSupervisor
@@ -98,6 +99,7 @@ __all__ = [
     "Exited",
     "FailedToStartChild",
     "Flags",
+    "GaveUp",
     "GenServer",
     "Global",
     "Ignore",

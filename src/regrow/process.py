@@ -95,19 +95,39 @@ def spawn(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -
     """Start a process that runs ``function(*args, **kwargs)``, a coroutine function as a rule; gives its pid.
 
     It takes its first step at the loop's next turn, and ends ``NORMAL`` when the function returns. What the
-    function raises is its exit reason, and reported. Elixir: ``spawn/1``.
+    function raises is its exit reason, and reported. TypeError for what can't be called. Elixir: ``spawn/1``.
     """
     _refuse_the_dead(_runtime())
     return _spawning.spawn_process(function, args, kwargs, linked=False).pid
 
 
 def spawn_link(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """``spawn``, linked with the current process from the first moment. Elixir: ``spawn_link/1``."""
+    """``spawn``, linked with the current process from the first moment. Elixir: ``spawn_link/1``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     process.trap_exits()
+    ...     pid = process.spawn_link(process.exit, "tired")
+    ...     return await process.receive() == process.Exit(pid, "tired")
+    >>> asyncio.run(main())
+    True
+    """
     return _spawning.spawn_process(function, args, kwargs, linked=True).pid
 
 
 def spawn_monitor(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, int]:
-    """``spawn``, monitored from the first moment; gives ``(pid, ref)``. Elixir: ``spawn_monitor/1``."""
+    """``spawn``, monitored from the first moment; gives ``(pid, ref)``. Elixir: ``spawn_monitor/1``.
+
+    >>> import asyncio
+    >>> from regrow import NORMAL, process
+    >>> async def main():
+    ...     pid, ref = process.spawn_monitor(print, "working")
+    ...     return await process.receive() == process.Down(ref, pid, NORMAL)
+    >>> asyncio.run(main())
+    working
+    True
+    """
     owner = _current_process()
     process = _spawning.spawn_process(function, args, kwargs, linked=False)
     return process.pid, _signals.monitor(owner, process, process.pid)
@@ -129,6 +149,16 @@ def send(target: Target, message: object) -> None:
 
     A server gets it in ``handle_info``, a spawned function in ``receive``. A via that is nobody's raises
     LookupError, as it does in Elixir. Elixir: ``send/2``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     process.register("me")
+    ...     process.send("me", "hello")
+    ...     process.send("nobody", "hello")
+    ...     return await process.receive()
+    >>> asyncio.run(main())
+    'hello'
     """
     rt = _runtime()
     _refuse_the_dead(rt)
@@ -151,21 +181,53 @@ async def receive(match: Any = None, timeout: float | None = None) -> Any:
 
     *match* is a class, a tuple of classes, or a function of the message that says True or False; without it the
     first message is taken. The others stay, in order. TimeoutError if none comes within *timeout* seconds; with 0
-    only what is there already is looked at. Elixir: ``receive``.
+    only what is there already is looked at. TypeError and ValueError for what is no pattern or no time.
+    Elixir: ``receive``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     for message in ("a word", 7, 12):
+    ...         process.send(process.current(), message)
+    ...     return [await process.receive(int), await process.receive(lambda it: it != 12), await process.receive()]
+    >>> asyncio.run(main())
+    [7, 'a word', 12]
     """
     return await _receiving.receive(match, timeout)
 
 
 def send_after(target: Target, message: object, seconds: float) -> TimerRef:
     """Send *message* in *seconds*. The timer dies with a target that is a process; a name is looked up when it is
-    due. Elixir: ``Process.send_after/3``, in seconds."""
+    due, and its timer dies with the current process. ValueError for less than 0 seconds.
+    Elixir: ``Process.send_after/3``, in seconds.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     process.send_after(process.current(), "wake up", 0.001)
+    ...     return await process.receive()
+    >>> asyncio.run(main())
+    'wake up'
+    """
     owner, act, what = _to_send(target, message, seconds)
     return _timers.start_timer(owner, seconds, act, what)
 
 
 def send_interval(target: Target, message: object, seconds: float) -> TimerRef:
     """Send *message* every *seconds*, by the clock, until it is cancelled or the target ends.
-    Erlang: ``timer:send_interval/3``."""
+
+    ValueError unless that is more than 0 seconds. Erlang: ``timer:send_interval/3``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     ticks = process.send_interval(process.current(), "tick", 0.001)
+    ...     seen = [await process.receive() for _ in range(3)]
+    ...     process.cancel_timer(ticks)
+    ...     return seen
+    >>> asyncio.run(main())
+    ['tick', 'tick', 'tick']
+    """
     if not seconds > 0:
         raise ValueError(f"an interval of {seconds!r} s is not allowed: it must be more than 0")
     owner, act, what = _to_send(target, message, seconds)
@@ -190,7 +252,16 @@ def _to_send(target: Target, message: object, seconds: float) -> tuple[_Process,
 
 
 def cancel_timer(ref: TimerRef) -> float | None:
-    """Stop a timer. Gives the seconds it had left, or None if it was over. Elixir: ``Process.cancel_timer/1``."""
+    """Stop a timer. Gives the seconds it had left, or None if it was over. Elixir: ``Process.cancel_timer/1``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     timer = process.send_after(process.current(), "too late", 60)
+    ...     return round(process.cancel_timer(timer)), process.cancel_timer(timer)
+    >>> asyncio.run(main())
+    (60, None)
+    """
     return _timers.stop_timer(ref)
 
 
@@ -207,6 +278,17 @@ def link(target: Target) -> None:
 
     A second link changes nothing, one with oneself is none. If there is no such process, one that traps exits gets
     ``Exit(pid, NOPROC)``; any other gets NoProcess raised. Elixir: ``Process.link/1``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, process
+    >>> async def main():
+    ...     process.trap_exits()
+    ...     agent = await Agent.start(dict)
+    ...     process.link(agent)
+    ...     process.exit(agent, "enough")
+    ...     return (await process.receive(process.Exit)).reason
+    >>> asyncio.run(main())
+    'enough'
     """
     me = _current_process()
     other = _resolve(target, me.runtime)
@@ -229,14 +311,34 @@ def unlink(target: Target) -> None:
 
 def monitor(target: Target) -> int:
     """Watch *target*: one ``Down(ref, target, reason)`` comes when it ends, or at once with ``NOPROC`` if there is
-    none. Gives the ref. Each call makes a monitor of its own. Elixir: ``Process.monitor/1``."""
+    none. Gives the ref. Each call makes a monitor of its own. Elixir: ``Process.monitor/1``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, process
+    >>> async def main():
+    ...     agent = await Agent.options(name="stock").start(dict)
+    ...     process.monitor("stock")
+    ...     process.exit(agent, "enough")
+    ...     return await process.receive()
+    >>> asyncio.run(main())
+    Down(ref=..., target='stock', reason='enough')
+    """
     me = _current_process()
     return _signals.monitor(me, _resolve(target, me.runtime), _shown(target))
 
 
 def demonitor(ref: int, *, flush: bool = False) -> bool:
     """End a monitor; says whether it was still active. With *flush* a Down that came already is taken out of the
-    mailbox. Elixir: ``Process.demonitor/2`` with ``:flush`` and ``:info``."""
+    mailbox. Elixir: ``Process.demonitor/2`` with ``:flush`` and ``:info``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, process
+    >>> async def main():
+    ...     ref = process.monitor(await Agent.start(dict))
+    ...     return process.demonitor(ref), process.demonitor(ref, flush=True)
+    >>> asyncio.run(main())
+    (True, False)
+    """
     me = _current_process()
     active = _signals.demonitor(me, ref)
     if flush and not active:
@@ -252,6 +354,17 @@ def exit(*args: Any) -> None:
     """``exit(reason)`` ends the current process: it raises, so let it pass. ``exit(pid, reason)`` sends an exit
     signal; the receiver ends unless it traps exits (then it gets ``Exit``) or *reason* is ``NORMAL``. ``KILL``
     ends it in any case. A target that is gone is no error. Elixir: ``exit/1`` and ``Process.exit/2``.
+
+    >>> import asyncio
+    >>> from regrow import NORMAL, Agent, process
+    >>> async def main():
+    ...     agent = await Agent.start(dict)
+    ...     process.exit(agent, NORMAL)
+    ...     alive = process.alive(agent)
+    ...     process.exit(agent, "enough")
+    ...     return alive, process.alive(agent)
+    >>> asyncio.run(main())
+    (True, False)
     """
     if len(args) == 1:
         raise ProcessExit(args[0])
@@ -272,7 +385,16 @@ def exit(*args: Any) -> None:
 
 def trap_exits(on: bool = True) -> bool:
     """Turn exit signals to the current process into ``Exit`` messages, or back; gives what it was before.
-    Elixir: ``Process.flag(:trap_exit, on)``."""
+
+    Elixir: ``Process.flag(:trap_exit, on)``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     return process.trap_exits(), process.trap_exits(False)
+    >>> asyncio.run(main())
+    (False, True)
+    """
     me = _current_process()
     before, me.trapping = me.trapping, bool(on)
     return before
@@ -286,6 +408,16 @@ def register(name: Name, target: Target | None = None) -> None:
 
     NameTaken if another living process has it, ValueError if the process has a name already or is gone,
     InvalidName for what can't be one. Elixir: ``Process.register/2``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     process.register("front desk")
+    ...     found = process.whereis("front desk") == process.current(), process.registered()
+    ...     process.unregister("front desk")
+    ...     return found, process.registered()
+    >>> asyncio.run(main())
+    ((True, ['front desk']), [])
     """
     process = _current_process() if target is None else _resolve(target)
     _names.check_name(name)
@@ -301,12 +433,10 @@ def register(name: Name, target: Target | None = None) -> None:
 def unregister(name: Name) -> None:
     """Free *name*. ValueError if it is nobody's. Elixir: ``Process.unregister/1``."""
     process = _names.find(_runtime(), name)
-    for held in (process.extra.names or ()) if process is not None and process.extra is not None else ():
-        if held.name == name or (held.key is not None and not _names.is_via(name)):
-            assert process is not None
-            _names.give_up(process, held)
-            return
-    raise ValueError(f"no process is registered as {name!r}")
+    held = None if process is None else _names.held_as(process, name)
+    if process is None or held is None:
+        raise ValueError(f"no process is registered as {name!r}")
+    _names.give_up(process, held)
 
 
 def whereis(name: Name) -> Pid | None:
@@ -317,20 +447,19 @@ def whereis(name: Name) -> Pid | None:
 
 def registered() -> list[Name]:
     """All local names. Elixir: ``Process.registered/0``."""
-    return [
-        held.name
-        for p in _runtime().names.values()
-        if p.extra is not None
-        for held in p.extra.names or ()
-        if held.key
-    ]
+    rt = _runtime()
+    every = (held for each in rt.names.values() if each.extra is not None for held in each.extra.names or ())
+    return [held.name for held in every if held.key is not None]
 
 
 # --- looking ------------------------------------------------------------------------------------------------------
 
 
 def pid_of(target: Target) -> Pid:
-    """The pid behind a handle, name or via, as it is now. NoProcess if there is none."""
+    """The pid behind a handle, name or via, as it is now. NoProcess if there is none.
+
+    Elixir: ``GenServer.whereis/1``.
+    """
     process = _resolve(target)
     if process is None:
         raise NoProcess(NOPROC, target)
@@ -338,12 +467,24 @@ def pid_of(target: Target) -> Pid:
 
 
 def alive(target: Target) -> bool:
-    """Whether the process lives. From the moment its exit is decided it does not. Elixir: ``Process.alive?/1``."""
+    """Whether the process lives. From the moment its exit is decided it does not, unless it is to run ``terminate``.
+
+    Elixir: ``Process.alive?/1``.
+    """
     return _inspection.is_alive(_resolve(target))
 
 
 def info(target: Target) -> ProcessInfo | None:
-    """What can be seen of a process from outside; None if it is gone. Elixir: ``Process.info/1``."""
+    """What can be seen of a process from outside; None if it is gone. Elixir: ``Process.info/1``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, process
+    >>> async def main():
+    ...     about = process.info(await Agent.options(name="stock").start(dict))
+    ...     return about.kind, about.name, about.status, about.mailbox_length
+    >>> asyncio.run(main())
+    ('Agent', 'stock', 'idle', 0)
+    """
     process = _resolve(target)
     return None if process is None else _inspection.look_at(process)
 
@@ -354,7 +495,16 @@ def processes() -> list[Pid]:
 
 
 def set_label(label: object) -> None:
-    """Say what the current process is about; shown in ``info`` and observers. Elixir: ``Process.set_label/1``."""
+    """Say what the current process is about; shown in ``info`` and observers. Elixir: ``Process.set_label/1``.
+
+    >>> import asyncio
+    >>> from regrow import process
+    >>> async def main():
+    ...     process.set_label(("tenant", 7))
+    ...     return process.label(process.current())
+    >>> asyncio.run(main())
+    ('tenant', 7)
+    """
     _current_process().more().label = label
 
 

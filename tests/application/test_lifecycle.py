@@ -404,6 +404,19 @@ async def test_bad_arguments_are_refused(
         await application.ensure_all_started(Base, **arguments)
 
 
+@pytest.mark.parametrize("code", [-1, 256, 1.0, True, "1", None])
+async def test_what_is_no_exit_code_stops_nothing(code: Any) -> None:
+    await application.ensure_all_started(Base)
+    with pytest.raises(ValueError, match=f"exit_code={code!r}: must be a number from 0 to 255"):
+        application.stop_system(code)
+    assert running() == ["base"]
+
+
+async def test_nothing_else_than_modules_and_classes_belongs_to_an_application() -> None:
+    with pytest.raises(TypeError, match="takes a module, the name of one, or a class, got 5"):
+        application.get_application(5)  # type: ignore[arg-type]
+
+
 async def test_an_unknown_dependency_and_a_circle_are_refused_before_anything_starts() -> None:
     class Lost(Application):
         extra_applications = (Base, "loging")

@@ -65,7 +65,7 @@ def test_an_exit_signal_ends_the_process_and_keeps_the_variables(shop: Path) -> 
 x = 5
 me = process.current()
 pid = process.spawn_link(process.receive)
-process.exit(pid, "over"); await asyncio.sleep(5)
+process.exit(pid, "over"); await asyncio.Event().wait()
 x, process.current() == me
 exit(4)
 """
@@ -86,6 +86,23 @@ await application.ensure_all_started(App)
     assert ">>> KILLED\n" in done.stdout, done.stderr
     assert "['shop']" in done.stdout
     assert "the temporary application 'shop' has ended: KILLED; the program goes on" in done.stderr
+
+
+def test_the_args_of_pyproject_are_for_the_application_that_it_names(shop: Path) -> None:
+    (shop / "pyproject.toml").write_text(
+        '[tool.regrow]\napplication = "shop.application:Shop"\nargs = ["for the shop"]\n', encoding="utf-8"
+    )
+    (shop / "stall.py").write_text(
+        "from regrow import Application, Supervisor\n"
+        "class Stall(Application):\n"
+        "    async def start(self, start_type, args):\n"
+        "        print('args', args)\n"
+        "        return await Supervisor.start_link([])\n",
+        encoding="utf-8",
+    )
+    assert "args []" in run_python("-m", "regrow", "shell", "stall:Stall", cwd=shop).stdout
+    given = run_python("-m", "regrow", "shell", "stall:Stall", "--arg", "for the stall", cwd=shop)
+    assert "args ['for the stall']" in given.stdout
 
 
 def test_it_works_without_an_application(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from regrow import (
 )
 from regrow.kernel import events
 from regrow.kernel.runtime import runtime
+from tests.waiting import forever, turns
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +37,6 @@ class Server(GenServer):
     @call
     async def wait(self) -> None:
         await asyncio.Event().wait()
-
-
-async def for_ever() -> None:
-    await asyncio.Event().wait()
 
 
 class Adopted:
@@ -118,11 +115,11 @@ async def test_a_cancelled_task_ends_with_shutdown() -> None:
 @pytest.mark.parametrize(("signal", "reason"), [("boom", "boom"), (KILL, KILLED)], ids=repr)
 async def test_an_exit_signal_ends_the_task(signal: Any, reason: Any, where: str) -> None:
     server = await Server.start()
-    waits = {"receive": process.receive, "call": server.wait, "sleep": for_ever}
+    waits = {"receive": process.receive, "call": server.wait, "sleep": forever}
     adopted = Adopted(waits[where])
     await monitored(adopted)
     adopted.go.set()
-    await asyncio.sleep(0.001)
+    await turns()
     process.exit(await adopted.pid, signal)
     assert not process.alive(await adopted.pid)
     assert (await process.receive(Down)).reason == reason
@@ -149,7 +146,7 @@ async def test_normal_is_no_signal_to_a_task_and_a_trapping_one_gets_messages() 
 
     trapping = Adopted(traps)
     trapping.go.set()
-    await asyncio.sleep(0.001)
+    await turns()
     process.exit(await trapping.pid, "boom")
     assert await trapping.task == Exit(process.current(), "boom")
 
@@ -168,7 +165,7 @@ async def test_what_plain_code_has_start_linked_ends_with_it(kind: str, how: str
         if how == "raises":
             raise KeyError("x")
         if how == "cancelled":
-            await for_ever()
+            await forever()
 
     task = asyncio.create_task(code())
     handle = await started
@@ -218,16 +215,16 @@ async def test_an_adopted_task_that_swallows_its_exit_is_dead_to_the_others_afte
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR, logger="regrow")
-    monkeypatch.setattr("regrow.kernel.exits.SIGNAL_GRACE", 0.02)
-    refused = []
+    monkeypatch.setattr("regrow.kernel.exits.KILL_GRACE", 0.02)
+    refused, fenced = [], asyncio.Event()
 
     async def code() -> None:
         process.current()
         try:
-            await asyncio.sleep(60)
+            await forever()
         except asyncio.CancelledError:
             pass
-        await asyncio.sleep(0.1)
+        await fenced.wait()
         try:
             process.send(me, "from the dead")
         except LinkedExit as error:
@@ -241,6 +238,7 @@ async def test_an_adopted_task_that_swallows_its_exit_is_dead_to_the_others_afte
     process.exit(pid, "boom")
     process.exit(pid, KILL)
     assert (await process.receive(Down)).reason is KILLED
+    fenced.set()
     await task
     assert len(refused) == 1
     assert [record.regrow["event"] for record in caplog.records] == ["fenced"]  # type: ignore[attr-defined]

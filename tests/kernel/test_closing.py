@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from regrow import SHUTDOWN, DynamicSupervisor, GenServer, cast, process
+from tests.waiting import forever, turns
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ class Server(GenServer, shutdown=0.1):
     @cast
     async def busy(self) -> None:
         try:
-            await asyncio.sleep(60)
+            await forever()
         finally:
             self.log.append((self.name, "cut"))
 
@@ -40,7 +41,7 @@ class Trapping(Server, trap_exits=True):
 
 class Stubborn(GenServer, shutdown=0.02):
     async def terminate(self, reason: object) -> None:
-        await asyncio.sleep(60)
+        await forever()
 
 
 async def test_nothing() -> None:
@@ -69,7 +70,7 @@ def test_busy_handlers_are_cut_and_then_terminate() -> None:
     async def main() -> None:
         server = await Server.start("a", log)
         server.busy()
-        await asyncio.sleep(0.001)
+        await turns()
 
     asyncio.run(main())
     assert log == [("a", "cut"), ("a", SHUTDOWN)]

@@ -26,6 +26,7 @@ from regrow import (
     process,
     stop,
 )
+from tests.waiting import forever
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ class Stubborn(GenServer, shutdown=0.02):
     async def swallow_for_ever(self) -> None:
         while True:
             try:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()  # here, since the report names the line
             except asyncio.CancelledError:
                 pass
 
@@ -60,6 +61,7 @@ class Stubborn(GenServer, shutdown=0.02):
         await asyncio.create_task(Stubborn.swallow_a_while(self))
 
     async def swallow_a_while(self) -> None:
+        # By the clock, since nobody can end it and it would keep asyncio.run from its end.
         end = asyncio.get_running_loop().time() + 0.3
         while (left := end - asyncio.get_running_loop().time()) > 0:
             try:
@@ -70,16 +72,16 @@ class Stubborn(GenServer, shutdown=0.02):
     @call
     async def finally_waits(self) -> None:
         try:
-            await asyncio.sleep(60)
+            await forever()
         finally:
             self.log.append("finally")
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
             self.log.append("never")
 
     @call
     async def finally_acts(self) -> None:
         try:
-            await asyncio.sleep(60)
+            await forever()
         finally:
             for act in self.acts:
                 try:
@@ -259,7 +261,7 @@ def test_what_wants_to_end_the_program_kills_the_process_first_and_goes_on(
             await Quits.start(kind())
         else:
             await getattr(server, way)(kind())
-        await asyncio.sleep(5)
+        await forever()
 
     def fails() -> None:
         raise kind
@@ -298,7 +300,7 @@ class Owes(GenServer):
     @cast
     async def answers_when_told_to_end(self) -> None:
         try:
-            await asyncio.sleep(60)
+            await forever()
         finally:
             self.reply.send("from the dead")
 
@@ -345,7 +347,7 @@ async def test_a_crash_in_terminate_replaces_the_reason(logged: pytest.LogCaptur
 async def test_terminate_that_never_ends_is_killed_when_a_signal_asked_for_it() -> None:
     class Slow(GenServer, shutdown=0.02):
         async def terminate(self, reason: object) -> None:
-            await asyncio.sleep(60)
+            await forever()
 
     server = await Slow.start()
     process.exit(server, "boom")

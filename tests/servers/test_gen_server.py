@@ -26,6 +26,7 @@ from regrow import (
     process,
     within,
 )
+from tests.waiting import turns
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +145,7 @@ async def test_one_message_at_a_time_also_when_a_handler_waits(gate: asyncio.Eve
     server.work(gate)
     server.note("next")
     asked = asyncio.create_task(server.read())
-    await asyncio.sleep(0.005)
+    await turns()
     assert not asked.done()
     gate.set()
     assert await asked == ["begun", "done", "next"]
@@ -223,7 +224,7 @@ async def test_who_waits_behind_a_crash_is_told_too(gate: asyncio.Event) -> None
 async def test_a_cancelled_caller_leaves_its_message_and_nobody_minds(gate: asyncio.Event) -> None:
     server = await Server.start()
     asked = asyncio.create_task(server.slow(gate))
-    await asyncio.sleep(0.001)
+    await turns()
     asked.cancel()
     gate.set()
     with pytest.raises(asyncio.CancelledError):
@@ -257,7 +258,7 @@ async def test_what_no_coroutine_can_raise_reaches_the_caller_in_a_form_that_it_
     with pytest.raises(RuntimeError, match=r"StopIteration\(3\)"):
         await server.stops_iterating()
     asked = asyncio.create_task(server.later())
-    await asyncio.sleep(0.001)
+    await turns()
     server.refuse(StopIteration(4))
     with pytest.raises(RuntimeError, match=r"StopIteration\(4\)"):
         await asked
@@ -272,7 +273,7 @@ async def test_what_no_coroutine_can_raise_reaches_the_caller_in_a_form_that_it_
 async def test_a_reply_may_be_sent_later_once(way: str) -> None:
     server = await Server.start()
     asked = [asyncio.create_task(getattr(server, way)()) for _ in range(3)]
-    await asyncio.sleep(0.005)
+    await turns()
     server.answer("now")
     server.answer("again")
     assert await asyncio.gather(*asked) == ["now"] * 3
@@ -281,7 +282,7 @@ async def test_a_reply_may_be_sent_later_once(way: str) -> None:
 async def test_a_late_reply_may_be_an_error_and_the_server_lives_on() -> None:
     server = await Server.start()
     asked = asyncio.create_task(server.later())
-    await asyncio.sleep(0.001)
+    await turns()
     server.refuse(Declared("no"))
     with pytest.raises(Declared):
         await asked
@@ -291,7 +292,7 @@ async def test_a_late_reply_may_be_an_error_and_the_server_lives_on() -> None:
 async def test_a_reply_that_is_dropped_fails_its_caller_at_once() -> None:
     server = await Server.start()
     asked = asyncio.create_task(server.later())
-    await asyncio.sleep(0.001)
+    await turns()
     server.drop()
     with pytest.raises(ReplyDropped, match="later"):
         await asked

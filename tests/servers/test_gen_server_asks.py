@@ -20,6 +20,7 @@ from regrow import (
     cast,
     process,
 )
+from tests.waiting import turns
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,7 @@ async def test_a_continue_comes_before_the_messages_that_wait_and_may_go_on(gate
     server = await Server.start()
     server.work(gate)
     asked = asyncio.create_task(server.go_on(1, 2, 3))
-    await asyncio.sleep(0.001)
+    await turns()
     server.note("waited")
     gate.set()
     assert await asked == "replied"
@@ -140,7 +141,7 @@ async def test_a_continue_without_its_handler_says_so() -> None:
 async def test_a_receive_time_out_comes_once() -> None:
     server = await Server.start()
     await server.wait_for(0.005)
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.03)  # several times its time: it comes once
     assert await server.read() == [TIMEOUT]
 
 
@@ -155,7 +156,7 @@ async def test_any_message_ends_a_receive_time_out(what: str) -> None:
         server.note("x")
     else:
         process.send(server, "x")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.03)  # past its time
     assert TIMEOUT not in await server.read()
 
 

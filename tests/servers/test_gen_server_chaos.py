@@ -28,6 +28,7 @@ from regrow import (
 )
 from regrow.kernel.process import IDLE, WAITING
 from regrow.kernel.runtime import runtime
+from tests.waiting import until
 
 EXPECTED = (ServerExited, CallTimeout, TimeoutError, KeyError, ReplyDropped, Deadlock, CallingSelf)
 
@@ -126,8 +127,7 @@ async def test_whatever_servers_do_to_each_other_the_books_are_in_order(
             servers = [each for each in rt.processes.values() if each.behaviour.name == "Chaotic"]
             return all(each.status in (IDLE, WAITING) and not each.mailbox for each in servers)
 
-        while not at_rest():
-            await asyncio.sleep(0.005)
+        await until(at_rest)
     assert (rt.dying, rt.current, list(rt.run_queue), list(rt.outbox)) == (0, None, [], [])
     for each in rt.processes.values():
         if each.extra is not None:

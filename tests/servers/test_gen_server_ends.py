@@ -28,6 +28,7 @@ from regrow import (
     process,
     stop,
 )
+from tests.waiting import turns
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +235,7 @@ async def test_terminate_may_wait_and_the_name_stays_until_it_is_done() -> None:
     pid = process.pid_of(server)
     process.monitor(server)
     process.exit(server, "boom")
-    await asyncio.sleep(0.005)
+    await turns()
     assert process.whereis("slow") == pid
     info = process.info("slow")
     assert info is not None

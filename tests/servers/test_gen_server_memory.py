@@ -11,7 +11,9 @@ import pytest
 
 from regrow import GenServer, ServerExited, call, cast, process, stop
 from regrow.kernel import events
+from regrow.kernel.process import IDLE
 from regrow.kernel.runtime import runtime
+from tests.waiting import turns, until
 
 
 class State:
@@ -67,11 +69,11 @@ async def test_a_life_leaves_no_state_and_no_garbage(what: str) -> None:
     logging.getLogger("regrow").setLevel(logging.CRITICAL)  # caplog keeps records, and they the frames
     try:
         await life(what)
-        await asyncio.sleep(0.001)
+        await turns()
         gc.collect()
         gc.disable()
         state = await life(what)
-        await asyncio.sleep(0.001)
+        await turns()
         assert state() is None
         assert gc.collect() == 0
     finally:
@@ -110,9 +112,9 @@ async def test_a_mailbox_over_its_limit_is_told_once_until_it_is_short_again() -
     for _ in range(2):
         gate = asyncio.Event()
         server.wait(gate)
-        await asyncio.sleep(0.001)
+        await turns()
         for _ in range(8):
             server.wait(done)
         gate.set()
-        await asyncio.sleep(0.005)
+        await until(lambda: runtime().processes[process.pid_of(server)].status == IDLE)
     assert told == [4, 4]

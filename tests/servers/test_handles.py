@@ -7,7 +7,6 @@ import copy
 import inspect
 import logging
 import pickle
-import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -26,6 +25,7 @@ from regrow import (
     within,
 )
 from regrow.kernel.runtime import runtime
+from tests.waiting import turns
 
 
 @pytest.fixture(autouse=True)
@@ -188,26 +188,20 @@ async def test_calls_and_casts_check_their_arguments_where_they_run() -> None:
 
 
 async def in_a_thread(work: Callable[[], Coroutine[Any, Any, Any]]) -> BaseException | None:
-    outcome: list[BaseException | None] = []
-
-    def run() -> None:
+    def run() -> BaseException | None:
         try:
             asyncio.run(work())
-            outcome.append(None)
         except BaseException as error:
-            outcome.append(error)
+            return error
+        return None
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        await asyncio.sleep(0.001)
-    return outcome[0]
+    return await asyncio.to_thread(run)
 
 
 async def test_another_thread_is_refused_and_told_how() -> None:
     game = await Game.start()
     waiting = asyncio.create_task(game.later())
-    await asyncio.sleep(0.001)
+    await turns()
     reply = runtime().processes[process.pid_of(game)].server.reply
 
     async def calls() -> None:
@@ -271,7 +265,7 @@ async def test_the_server_itself_is_no_handle() -> None:
 
 
 def test_what_every_server_has_cannot_be_a_call() -> None:
-    with pytest.raises(TypeError, match=r"Wrong.start: every server has a start of its own"):
+    with pytest.raises(TypeError, match=r"Wrong.start: a server.s start is no call"):
 
         class Wrong(GenServer):
             @call

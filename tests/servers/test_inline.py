@@ -266,7 +266,7 @@ async def test_casts_without_end_do_not_starve_the_loop() -> None:
     for each in busy:
         each.again()
     for _ in range(3):
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.001)  # a timer: it is what must not starve
     for each in busy:
         process.exit(each, "enough")
 

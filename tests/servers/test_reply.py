@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from regrow.servers import reply as module
-from regrow.servers.reply import Reply, ReplyDropped, answer_early_by, run_directly
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from regrow.servers.reply import Reply, ReplyDropped, run_directly
 
 
 class Asked:
@@ -40,12 +36,10 @@ class Handling:
 
 
 @pytest.fixture
-def handling() -> Iterator[Handling]:
+def handling(monkeypatch: pytest.MonkeyPatch) -> Handling:
     now = Handling()
-    before = module._current_request
-    answer_early_by(lambda: now.request)
-    yield now
-    answer_early_by(before)
+    monkeypatch.setattr("regrow.servers.reply.handled_now", lambda: now.request)
+    return now
 
 
 def test_an_answer_reaches_who_waits_and_who_comes_later() -> None:

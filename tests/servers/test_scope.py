@@ -23,6 +23,7 @@ from regrow import (
     stop,
 )
 from regrow.kernel.runtime import runtime
+from tests.waiting import forever, turns
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +52,6 @@ class Server(GenServer, shutdown=0.05):
 
 class Plain(GenServer):
     """It has no `terminate`, so a signal ends it at once."""
-
-
-async def for_ever() -> None:
-    await asyncio.Event().wait()
 
 
 def cancelling() -> int:
@@ -97,7 +94,7 @@ async def test_the_servers_end_cancels_the_block_and_raises_a_bare_server_exited
         with pytest.raises(ServerExited) as caught:
             async with Server.scope() as server:
                 server.end(reason)
-                await for_ever()
+                await forever()
         assert caught.value.reason == reason
         assert cancelling() == 0
     await asyncio.sleep(0)
@@ -123,7 +120,7 @@ async def test_a_block_that_swallows_the_cancellation_raises_at_its_end() -> Non
         async with Server.scope() as server:
             server.end("boom")
             try:
-                await for_ever()
+                await forever()
             except asyncio.CancelledError:
                 pass
             await asyncio.sleep(0)
@@ -139,7 +136,7 @@ async def test_nested_scopes_raise_the_one_that_died(dies: str) -> None:
                     process.exit(inner, "inner")
                 if dies in ("outer", "both"):
                     process.exit(outer, "outer")
-                await for_ever()
+                await forever()
     assert caught.value.reason == ("inner" if dies == "inner" else "outer")
     assert cancelling() == 0
 
@@ -149,10 +146,10 @@ async def test_a_time_out_stays_a_time_out(outside: bool) -> None:
     with pytest.raises(TimeoutError):
         if outside:
             async with asyncio.timeout(0.005), Server.scope():
-                await for_ever()
+                await forever()
         else:
             async with Server.scope(), asyncio.timeout(0.005):
-                await for_ever()
+                await forever()
     assert cancelling() == 0
 
 
@@ -163,7 +160,7 @@ async def test_a_time_out_and_a_death_in_one_turn_are_the_time_out() -> None:
                 process.exit(server, "boom")
                 limit.reschedule(0)
                 await asyncio.sleep(0)
-                await for_ever()
+                await forever()
     assert cancelling() == 0
 
 
@@ -173,7 +170,7 @@ async def test_a_cancellation_from_outside_stays_one_also_when_the_server_dies_o
             if dies:
                 process.exit(server, "boom")
             entered.set()
-            await for_ever()
+            await forever()
 
     for dies in (False, True):
         entered = asyncio.Event()
@@ -191,14 +188,14 @@ async def test_a_cancellation_from_outside_stays_one_also_when_the_server_dies_o
 async def test_a_task_group_in_a_scope_and_a_scope_in_a_task_group() -> None:
     with pytest.raises(ServerExited):
         async with Server.scope() as server, asyncio.TaskGroup() as group:
-            group.create_task(for_ever())
+            group.create_task(forever())
             server.end("boom")
     with pytest.raises(BaseExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
-            group.create_task(for_ever())
+            group.create_task(forever())
             async with Server.scope() as server:
                 server.end("boom")
-                await for_ever()
+                await forever()
     assert [type(each) for each in caught.value.exceptions] == [ServerExited]
     assert cancelling() == 0
 
@@ -208,7 +205,7 @@ async def test_body_and_server_that_both_fail_raise_a_group() -> None:
         async with Server.scope() as server:
             try:
                 server.end("boom")
-                await for_ever()
+                await forever()
             finally:
                 raise KeyError("mine")
     kinds = {type(each) for each in caught.value.exceptions}
@@ -223,7 +220,7 @@ async def test_a_second_cancellation_while_it_shuts_down_kills() -> None:
     async def block() -> None:
         async with Server.options(name="slow").scope(log, asyncio.Event()):
             entered.set()
-            await for_ever()
+            await forever()
 
     task = asyncio.create_task(block())
     await entered.wait()
@@ -246,7 +243,7 @@ async def test_entered_and_left_in_different_tasks_harms_nobody() -> None:
     scope = Server.scope()
     server = await asyncio.create_task(scope.__aenter__())
     process.exit(server, "boom")
-    await asyncio.sleep(0.1)
+    await turns()
     with pytest.raises(ServerExited):
         await scope.__aexit__(None, None, None)
     assert cancelling() == 0
@@ -274,12 +271,12 @@ async def test_a_crash_right_after_the_start_is_server_exited_and_no_exit_signal
 
     with pytest.raises(ServerExited) as caught:
         async with Brief.scope():
-            await for_ever()
+            await forever()
     assert isinstance(caught.value.reason, ValueError)
     process.trap_exits()
     with pytest.raises(ServerExited):
         async with Brief.scope():
-            await for_ever()
+            await forever()
     with pytest.raises(TimeoutError):
         await process.receive(Exit, timeout=0)
 
@@ -296,7 +293,7 @@ async def test_an_owner_that_ends_without_leaving_the_block(how: str) -> None:
     async def owner() -> None:
         entered.set_result(await scope.__aenter__())
         if how == "cancelled":
-            await for_ever()
+            await forever()
 
     task = asyncio.create_task(owner())
     server = await entered
@@ -320,7 +317,7 @@ async def test_a_scope_in_a_servers_handler_is_the_servers() -> None:
                 async with Server.scope() as inner:
                     if how == "dies":
                         process.exit(inner, "boom")
-                        await for_ever()
+                        await forever()
                     return await inner.ping()
             except ServerExited as error:
                 return f"caught {error.reason}"

@@ -27,6 +27,7 @@ from regrow import (
     call,
     process,
 )
+from tests.waiting import forever, turns, until
 
 
 @pytest.fixture(autouse=True)
@@ -129,14 +130,13 @@ async def test_a_start_that_fails_raises_frees_the_name_and_sends_no_exit_signal
 async def test_a_start_that_takes_too_long_is_killed_and_says_timeout(start: str) -> None:
     class Slow(GenServer):
         async def init(self) -> None:
-            await asyncio.sleep(60)
+            await forever()
 
     before = set(process.processes()) | {process.current()}
     with pytest.raises(StartError) as caught:
         await getattr(Slow.options(timeout=0.01, name="slow"), start)()
     assert caught.value.reason == "timeout"
-    await asyncio.sleep(0.01)
-    assert set(process.processes()) == before
+    await until(lambda: set(process.processes()) == before)
     assert process.whereis("slow") is None
     assert process.alive(process.current())
 
@@ -149,7 +149,7 @@ async def test_a_start_link_that_is_cancelled_kills_the_child_and_spares_the_cal
     class Child(GenServer):
         async def init(self) -> None:
             if init == "slow":
-                await asyncio.sleep(60)
+                await forever()
 
     class Plain(GenServer):
         pass
@@ -159,10 +159,10 @@ async def test_a_start_link_that_is_cancelled_kills_the_child_and_spares_the_cal
     try:
         async with asyncio.timeout(moment):
             await (Child if init == "slow" else Plain).start_link()
-            await asyncio.sleep(60)
+            await forever()
     except TimeoutError:
         pass
-    await asyncio.sleep(0.01)
+    await turns()
     assert process.alive(me)
     if init == "slow":
         assert set(process.processes()) == before
@@ -172,7 +172,7 @@ async def test_kill_during_init_is_a_start_error() -> None:
     class Slow(GenServer):
         async def init(self) -> None:
             process.register("in init")
-            await asyncio.sleep(60)
+            await forever()
 
     starting = asyncio.create_task(Slow.start_link())
     while (pid := process.whereis("in init")) is None:

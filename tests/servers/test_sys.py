@@ -28,6 +28,8 @@ from regrow import (
     sys,
     within,
 )
+from regrow.kernel.runtime import runtime
+from tests.waiting import until
 
 
 class Till(GenServer):
@@ -219,24 +221,19 @@ async def test_a_system_message_lets_a_receive_timeout_start_afresh() -> None:
     loop = asyncio.get_running_loop()
     await till.wait_for_more(0.06)
     began = loop.time()
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.03)  # half of its time
     await sys.get_state(till)
     while not (await sys.get_state(till)).seen and loop.time() < began + 0.05:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # never so long that it comes between two system messages
     again = loop.time()
     assert (await sys.get_state(till)).seen == []
-    while process.info(till).status == "idle" and loop.time() < again + 2:  # type: ignore[union-attr]
-        if await _seen_without_a_message(till):
-            break
-        await asyncio.sleep(0.005)
-    assert await _seen_without_a_message(till) == [TIMEOUT]
+    await until(lambda: _seen_without_a_message(till))
+    assert _seen_without_a_message(till) == [TIMEOUT]
     assert loop.time() >= again + 0.055
 
 
-async def _seen_without_a_message(till: Till) -> list[Any]:
+def _seen_without_a_message(till: Till) -> list[Any]:
     """What it has seen, without a system message, that would let the time-out start afresh."""
-    from regrow.kernel.runtime import runtime
-
     seen: list[Any] = runtime().processes[process.pid_of(till)].server.seen
     return seen
 
@@ -246,12 +243,11 @@ async def test_a_suspended_server_gets_no_timeout_before_it_goes_on() -> None:
     till = await Till.start()
     await till.wait_for_more(0.01)
     await sys.suspend(till)
-    await asyncio.sleep(0.02)
-    assert await _seen_without_a_message(till) == []
+    await asyncio.sleep(0.02)  # past its time
+    assert _seen_without_a_message(till) == []
     await sys.resume(till)
-    while not await _seen_without_a_message(till):
-        await asyncio.sleep(0.002)
-    assert await _seen_without_a_message(till) == [TIMEOUT]
+    await until(lambda: _seen_without_a_message(till))
+    assert _seen_without_a_message(till) == [TIMEOUT]
 
 
 # --- get_status ---------------------------------------------------------------------------------------------------

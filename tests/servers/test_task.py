@@ -37,6 +37,7 @@ from regrow import (
     process,
 )
 from regrow.kernel.runtime import runtime
+from tests.waiting import forever
 
 
 async def value(it: Any) -> Any:
@@ -46,10 +47,6 @@ async def value(it: Any) -> Any:
 async def after(event: asyncio.Event, it: Any = None) -> Any:
     await event.wait()
     return it
-
-
-async def for_ever() -> None:
-    await asyncio.Event().wait()
 
 
 def boom(*_: Any) -> None:
@@ -150,7 +147,7 @@ async def test_a_task_knows_for_whom_it_works() -> None:
     assert await Task.async_(mine) == (me,)
     inner, chain = await Task.async_(through_another)
     assert chain == (inner, me)
-    assert callers(Task.start(for_ever)) == callers(Task.start_link(for_ever)) == (me,)
+    assert callers(Task.start(forever)) == callers(Task.start_link(forever)) == (me,)
     assert [each async for each in Task.async_stream([1], lambda _: callers(process.current()))] == [
         Ok((me,))
     ]
@@ -158,7 +155,7 @@ async def test_a_task_knows_for_whom_it_works() -> None:
 
 @pytest.mark.behaviour("TASK-04")
 async def test_start_and_start_link_give_a_pid() -> None:
-    free, tied = Task.start(for_ever), Task.start_link(for_ever)
+    free, tied = Task.start(forever), Task.start_link(forever)
     links = process.info(process.current()).links  # type: ignore[union-attr]
     assert tied in links
     assert free not in links
@@ -282,7 +279,7 @@ async def test_a_crash_ends_an_owner_that_does_not_trap_exits() -> None:
 
 @pytest.mark.behaviour("TASK-12")
 async def test_only_the_owner_may_wait() -> None:
-    task = Task.async_(for_ever)
+    task = Task.async_(forever)
     waits: list[Callable[[], Any]] = [
         task.await_,
         task.yield_,
@@ -317,7 +314,7 @@ async def test_a_lost_connection_is_an_error_in_every_wait() -> None:
         lambda task: Task.yield_many([task]),
     ]
     for wait in waits:
-        task = Task.async_(for_ever)
+        task = Task.async_(forever)
         process.exit(task.pid, NOCONNECTION)
         await process.receive(Exit)
         with pytest.raises(ServerExited) as raised:
@@ -400,7 +397,7 @@ async def test_yield_prefers_the_result_to_a_down_that_came_too_and_takes_both()
 @pytest.mark.behaviour("TASK-19")
 async def test_yield_many_gives_each_task_with_its_outcome() -> None:
     process.trap_exits()
-    tasks = [Task.async_(value, 1), Task.async_(for_ever), Task.async_(process.exit, "oops")]
+    tasks = [Task.async_(value, 1), Task.async_(forever), Task.async_(process.exit, "oops")]
     outcomes = [Ok(1), None, Exited("oops")]
     assert await Task.yield_many(tasks, 0.01) == list(zip(tasks, outcomes, strict=True))
     assert process.alive(tasks[1].pid)
@@ -408,7 +405,7 @@ async def test_yield_many_gives_each_task_with_its_outcome() -> None:
     assert process.alive(tasks[1].pid)
     with pytest.raises(CallTimeout):
         await tasks[1]
-    last = Task.async_(for_ever)
+    last = Task.async_(forever)
     assert await Task.yield_many([last], 0.01, on_timeout="kill_task") == [(last, None)]
     assert not process.alive(last.pid)
     with pytest.raises(ValueError, match="on_timeout='kill'"):
@@ -417,7 +414,7 @@ async def test_yield_many_gives_each_task_with_its_outcome() -> None:
 
 @pytest.mark.behaviour("TASK-20")
 async def test_yield_many_is_over_when_enough_have_come() -> None:
-    tasks = [Task.async_(for_ever), Task.async_(value, 1), Task.async_(for_ever), Task.async_(value, 2)]
+    tasks = [Task.async_(forever), Task.async_(value, 1), Task.async_(forever), Task.async_(value, 2)]
     results = await Task.yield_many(tasks, None, limit=2, on_timeout="kill_task")
     assert [outcome for _, outcome in results] == [None, Ok(1), None, Ok(2)]
     assert process.alive(tasks[0].pid)
@@ -431,7 +428,7 @@ async def test_yield_many_is_over_when_enough_have_come() -> None:
 
 @pytest.mark.behaviour("TASK-21")
 async def test_shutdown_gives_none_for_a_task_that_it_ends() -> None:
-    task = Task.async_(for_ever)
+    task = Task.async_(forever)
     assert await task.shutdown() is None
     assert not process.alive(task.pid)
     assert await empty_mailbox()
@@ -456,7 +453,7 @@ async def test_shutdown_gives_a_result_that_came_in_time_and_other_reasons(how: 
 async def test_a_task_that_does_not_end_in_time_is_killed() -> None:
     async def stubborn() -> None:
         process.trap_exits()
-        await for_ever()
+        await forever()
 
     task = Task.async_(stubborn)
     await asyncio.sleep(0)
@@ -469,7 +466,7 @@ async def test_a_task_that_does_not_end_in_time_is_killed() -> None:
 async def test_brutal_kill_gives_none_for_a_task_that_it_kills() -> None:
     async def stubborn() -> None:
         process.trap_exits()
-        await for_ever()
+        await forever()
 
     task = Task.async_(stubborn)
     await asyncio.sleep(0)
@@ -486,14 +483,14 @@ async def test_shutdown_of_a_task_whose_end_is_known_says_noproc() -> None:
 
 
 async def test_shutdown_takes_seconds_or_brutal_kill() -> None:
-    task = Task.async_(for_ever)
+    task = Task.async_(forever)
     for bad in (-1, "soon", True):
         with pytest.raises(ValueError, match="must be seconds"):
             await task.shutdown(bad)  # type: ignore[arg-type]
 
 
 async def test_shutdown_ends_an_ignored_task_too() -> None:
-    task = Task.async_(for_ever)
+    task = Task.async_(forever)
     assert task.ignore() is None
     assert await task.shutdown() is None
     assert not process.alive(task.pid)
@@ -582,7 +579,7 @@ async def test_a_task_of_a_stream_that_takes_too_long_fails_the_consumer() -> No
 
     async def run(_: int) -> None:
         pids.append(process.current())
-        await for_ever()
+        await forever()
 
     with pytest.raises(CallTimeout, match="did not end within"):
         async for _ in Task.async_stream([1, 2], run, max_concurrency=2, timeout=0.01):
@@ -597,7 +594,7 @@ async def test_a_task_of_a_stream_that_takes_too_long_fails_the_consumer() -> No
 async def test_or_is_killed_and_the_stream_goes_on() -> None:
     async def run(n: int) -> int:
         if n == 1:
-            await for_ever()
+            await forever()
         return n
 
     stream = Task.async_stream(range(3), run, timeout=0.01, on_timeout="kill_task", max_concurrency=2)
@@ -645,7 +642,7 @@ async def test_leaving_a_stream_ends_its_tasks() -> None:
     async def run(n: int) -> int:
         pids.append(process.current())
         if n:
-            await for_ever()
+            await forever()
         return n
 
     async for outcome in Task.async_stream(range(3), run, max_concurrency=3):
@@ -662,7 +659,7 @@ async def test_an_input_that_fails_fails_the_stream_and_ends_its_tasks() -> None
 
     async def run(_: int) -> None:
         pids.append(process.current())
-        await for_ever()
+        await forever()
 
     def items() -> Any:
         yield 1
@@ -716,7 +713,7 @@ async def test_an_exit_with_a_reason_is_reported_unless_it_is_clean(caplog: pyte
     for reason in (NORMAL, SHUTDOWN, Shutdown("so"), "oops"):
         Task.start_link(process.exit, reason)
         await process.receive(Exit)
-    await Task.async_(for_ever).shutdown(BRUTAL_KILL)
+    await Task.async_(forever).shutdown(BRUTAL_KILL)
     assert [record.regrow["reason"] for record in caplog.records] == ["'oops'"]  # type: ignore[attr-defined]
 
 
@@ -729,7 +726,7 @@ async def test_a_linked_task_dies_with_its_callers_crash_and_survives_its_normal
         pids: list[Any] = []
 
         async def caller(pids: list[Any] = pids, reason: object = reason) -> None:
-            pids.append(Task.async_(for_ever).pid)
+            pids.append(Task.async_(forever).pid)
             await asyncio.sleep(0)
             process.exit(reason)
 

@@ -200,6 +200,16 @@ async def test_a_temporary_child_keeps_no_start_arguments() -> None:
         assert row.modules == (start,)
 
 
+async def test_temporary_children_of_one_class_keep_what_their_own_specs_said() -> None:
+    plain = Worker.child_spec().replace(restart="temporary")
+    specs = [plain, plain.replace(type="supervisor", shutdown=5.0), plain.replace(modules="dynamic"), plain]
+    async with DynamicSupervisor.scope() as sup:
+        for each in specs:
+            await sup.start_child(each)
+        rows = await sup.which_children()
+        assert [(row.type, row.modules) for row in rows] == [(each.type, each.modules) for each in specs]
+
+
 async def _for_ever() -> None:
     await asyncio.Event().wait()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regrow import process
+from regrow import process, sys
 from regrow.kernel.errors import (
     AlreadyStarted,
     Ignore,
@@ -297,6 +297,26 @@ async def test_who_asks_may_die_and_the_child_lives_on() -> None:
         process.spawn_monitor(ask)
         await process.receive(process.Down)
         assert await children[0].who() == process.pid_of(children[0])
+
+
+async def test_a_child_starts_under_the_name_its_class_makes_and_with_the_debug_options_of_its_spec() -> None:
+    class Named(Worker):
+        @classmethod
+        def name_for(cls, *key: object) -> tuple[object, ...]:
+            return ("named", *key)
+
+    async with DynamicSupervisor.scope(extra_arguments=["x"]) as sup:
+        named = await sup.start_child((Named, "y"))
+        assert process.whereis(("named", "x", "y")) == process.pid_of(named)
+        counted = await sup.start_child(Worker.options(debug=("statistics",)).child_spec())
+        assert await sys.statistics(counted) is not None
+
+
+async def test_a_name_that_leads_nowhere_is_not_found_and_named_in_the_error() -> None:
+    async with DynamicSupervisor.scope() as sup:
+        with pytest.raises(ChildNotFound, match="nobody of that name") as missing:
+            await sup.terminate_child(Worker.named("nobody of that name"))
+        assert missing.value.child == Worker.named("nobody of that name")
 
 
 # --- max_children ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from regrow import process
-from regrow.kernel.errors import Deadlock, Ignore, StartError, StartIgnored
+from regrow.kernel.errors import Deadlock, Ignore, ServerExited, StartError, StartIgnored
 from regrow.kernel.reasons import KILL, KILLED, SHUTDOWN
 from regrow.servers.calls import call
 from regrow.servers.child_spec import spec
@@ -19,7 +19,7 @@ from regrow.supervision.children import Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.errors import BadStart
 from regrow.supervision.supervisor import Supervisor
-from tests.supervision.servers import Boom, SlowStart, Worker, children_of, end, ended
+from tests.supervision.servers import Boom, SlowStart, Stubborn, Worker, children_of, end, ended
 
 NOBODY = Counts(0, 0, 0, 0)
 
@@ -169,20 +169,59 @@ async def test_a_process_that_was_not_linked_is_linked_to_the_supervisor() -> No
     assert not process.alive(again)
 
 
-async def test_a_process_that_dies_before_it_is_returned_is_restarted_like_any_child() -> None:
-    started: list[int] = []
+async def test_somebody_elses_process_is_a_child_once_a_start_function_has_returned_it() -> None:
+    foundlings = [await Worker.start(), await Worker.start()]
 
-    async def start() -> int:
-        pid = process.spawn_link(wait_for_ever)
-        if not started:
-            process.exit(pid, "at once")
-        started.append(pid)
-        return pid
+    async with DynamicSupervisor.scope() as sup:
+        first = await sup.start_child(spec(lambda: foundlings.pop(0)))
+        await end(first)
+        (second,) = await children_of(sup)
+        assert second != first
+        assert not foundlings
+    assert not process.alive(second)
+
+
+async def killed(target: Any) -> None:
+    """Kill it, and wait in a start function until it is gone."""
+    process.exit(target, KILL)
+    while process.alive(target):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("by_handle", [False, True])
+@pytest.mark.parametrize("linked", [False, True])
+async def test_a_process_that_dies_before_it_is_returned_is_restarted_like_any_child(
+    by_handle: bool, linked: bool
+) -> None:
+    started: list[Any] = []
+
+    async def start() -> Any:
+        worker = await (Worker.start_link() if linked else Worker.start())
+        started.append(worker if by_handle else process.pid_of(worker))
+        if len(started) == 1:
+            await killed(worker)
+        return started[-1]
 
     async with DynamicSupervisor.scope() as sup:
         first = await sup.start_child(spec(start))
         (child,) = await children_of(sup)
-        assert started == [first, child]
+        assert [first, process.pid_of(child)] == [started[0], process.pid_of(started[1])]
+
+
+async def test_a_child_that_has_just_died_is_not_taken_for_a_new_one() -> None:
+    async with DynamicSupervisor.scope() as sup:
+        worker = await sup.start_child(Worker)
+        pid = process.pid_of(worker)
+
+        async def start() -> int:
+            await killed(pid)
+            return pid
+
+        with pytest.raises(BadStart):
+            await sup.start_child(spec(start))
+        (again,) = await children_of(sup)
+        assert again != worker
+        assert await again.who()
 
 
 async def test_what_a_failed_start_function_started_is_not_left_behind() -> None:
@@ -248,6 +287,43 @@ async def test_killing_the_supervisor_in_a_start_ends_the_start_and_what_it_has_
     await ended(begun[0])
     with pytest.raises(Exception, match="exited"):
         await asking
+
+
+@pytest.mark.parametrize("kind", [DynamicSupervisor, Supervisor])
+async def test_a_killed_supervisor_takes_along_whatever_its_start_had_begun(
+    kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    entered = asyncio.Event()
+    begun: list[Any] = []
+
+    async def start() -> None:
+        begun.append(await Worker.start())
+        begun.append(await Stubborn.start_link())
+        entered.set()
+        await wait_for_ever()
+
+    sup = await kind.start()
+    asking = asyncio.create_task(sup.start_child(spec(start)))
+    await entered.wait()
+    process.exit(sup, KILL)
+    for each in begun:
+        await ended(each)
+    with pytest.raises(ServerExited):
+        await asking
+    assert not [each for each in caplog.records if each.name == "regrow.supervisor"]
+
+
+async def test_a_server_that_takes_too_long_to_start_is_a_start_error_and_gone() -> None:
+    entered = asyncio.Event()
+    async with DynamicSupervisor.scope() as sup:
+        with pytest.raises(StartError) as failed:
+            await sup.start_child(
+                SlowStart.options(name="slow", timeout=0.01).child_spec(asyncio.Event(), entered)
+            )
+        assert failed.value.reason == "timeout"
+        assert entered.is_set()
+        assert process.whereis("slow") is None
+        assert await sup.count_children() == NOBODY
 
 
 async def test_a_caller_that_gives_up_does_not_take_the_child_along() -> None:

@@ -6,6 +6,7 @@ nobody is counted twice, and no child is lost that should have been restarted.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from regrow import process
 from regrow.kernel.errors import MaxChildren, StartError, StartIgnored
+from regrow.kernel.process import DEAD, IDLE
 from regrow.kernel.reasons import KILL, NORMAL, SHUTDOWN
+from regrow.kernel.runtime import runtime
 from regrow.servers.child_spec import spec
 from regrow.servers.gen_server import stop
 from regrow.supervision.children import RESTARTING
@@ -51,6 +54,16 @@ async def settled(sup: Any) -> list[Any]:
             return children
 
 
+async def audited(sup: Any) -> None:
+    """At every turn of the loop: a supervisor at rest has its living children in its table, and nobody else."""
+    me = runtime().processes[process.pid_of(sup)]
+    while me.status != DEAD:
+        if me.status == IDLE and not me.mailbox:
+            living = {each.pid for each in me.runtime.processes.values() if each.parent == me.pid}
+            assert set(me.server._child_pids()) == living
+        await asyncio.sleep(0)
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(
@@ -79,6 +92,7 @@ steps = st.lists(
 async def test_the_books_of_a_dynamic_supervisor(script: list[tuple[str, int, Any]]) -> None:
     gate = Gate()
     sup = await DynamicSupervisor.start(max_restarts=10**9, max_children=8)
+    audit = asyncio.create_task(audited(sup))
     known: list[Any] = []
     for step, number, restart in script:
         target = known[number % len(known)] if known else None
@@ -115,6 +129,7 @@ async def test_the_books_of_a_dynamic_supervisor(script: list[tuple[str, int, An
     assert len(living) == (await sup.count_children()).active
     await stop(sup, SHUTDOWN)
     assert not any(process.alive(child) for child in [*living, *known])
+    await audit
 
 
 @settings(max_examples=60)
@@ -129,6 +144,7 @@ async def test_the_books_of_a_static_supervisor(script: list[tuple[str, int, Any
         Moody.child_spec(gate).replace(id=4),
     ]
     sup = await Supervisor.start(children, strategy=strategy, max_restarts=10**9)
+    audit = asyncio.create_task(audited(sup))
     seen: set[Any] = set()
     for step, number, restart in script:
         rows = await sup.which_children()
@@ -161,3 +177,4 @@ async def test_the_books_of_a_static_supervisor(script: list[tuple[str, int, Any
     living = await settled(sup)
     await stop(sup, SHUTDOWN)
     assert not any(process.alive(child) for child in [*living, *seen])
+    await audit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -14,7 +15,7 @@ from regrow.servers.gen_server import stop
 from regrow.supervision.children import Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.partition_supervisor import PartitionSupervisor
-from tests.supervision.servers import Gate, Moody, Worker, end
+from tests.supervision.servers import Gate, Moody, Slow, Worker, end
 
 named = PartitionSupervisor.options(name="parts")
 
@@ -101,6 +102,16 @@ async def test_resizing_ends_the_higher_partitions_keeps_their_specs_and_starts_
         assert [rows[n].child == before[n] for n in range(8)] == [True] * 3 + [False] * 5
         assert rows[7].modules == (Worker,)
         assert await parts.resize(8) == 8
+
+
+async def test_no_key_leads_to_a_partition_that_is_being_ended() -> None:
+    release, told = asyncio.Event(), asyncio.Event()
+    async with named.scope((Slow, release, told), partitions=2) as parts:
+        resizing = asyncio.create_task(parts.resize(1))
+        await told.wait()
+        assert process.whereis(parts.via(1)) == process.whereis(parts.via(0))
+        release.set()
+        assert await resizing == 2
 
 
 @pytest.mark.behaviour("PART-10", "PART-11")

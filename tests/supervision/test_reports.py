@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from regrow import process
-from regrow.kernel.reasons import NORMAL, SHUTDOWN, Shutdown
+from regrow.kernel.reasons import KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.supervisor import Supervisor
-from tests.supervision.servers import Boom, Gate, Moody, Worker, end
+from tests.supervision.servers import Answering, Boom, Gate, Moody, Slow, Worker, end, ended
 
 
 def reports(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -126,3 +127,80 @@ async def test_progress_is_told_at_debug_level(
 
 def process_of(record: Any) -> Any:
     return record.__dict__["regrow"]["supervisor"]
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_a_permanent_child_that_ends_normally_when_told_to_shut_down_is_reported(
+    restart: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with DynamicSupervisor.scope() as sup:
+        await sup.terminate_child(
+            await sup.start_child(Answering.child_spec(NORMAL).replace(restart=restart))
+        )
+    assert [report["event"] for report in reports(caplog)] == ["shutdown_error"] * (restart == "permanent")
+
+
+@pytest.mark.parametrize(
+    ("shutdown", "restart", "reason", "told"),
+    [
+        (5.0, "permanent", "odd", True),
+        (5.0, "permanent", NORMAL, True),
+        (5.0, "transient", NORMAL, False),
+        (5.0, "transient", SHUTDOWN, False),
+        ("brutal_kill", "permanent", "odd", True),
+        ("brutal_kill", "transient", NORMAL, False),
+        ("brutal_kill", "transient", KILLED, False),
+    ],
+)
+async def test_a_child_that_is_dead_when_its_turn_to_be_ended_comes_is_judged_by_its_reason(
+    shutdown: Any, restart: Any, reason: object, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    release, ending = asyncio.Event(), asyncio.Event()
+    children = [
+        Worker.child_spec().replace(id="early", restart=restart, shutdown=shutdown),
+        Slow.child_spec(release, ending),
+        Worker.child_spec().replace(id="crashes"),
+    ]
+    async with Supervisor.scope(children, strategy="one_for_all") as sup:
+        now = {row.id: row.child for row in await sup.which_children()}
+        await end(now["crashes"])
+        await ending.wait()
+        await end(now["early"], reason)
+        release.set()
+        assert (await sup.count_children()).active == 3
+    errors = [report for report in reports(caplog) if report["event"] == "shutdown_error"]
+    assert [(report["child"]["id"], report["reason"]) for report in errors] == [("early", reason)] * told
+
+
+@pytest.mark.parametrize("static", [False, True])
+async def test_a_reason_that_cannot_be_shown_harms_nobody(
+    static: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Shy(Exception):
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+        __str__ = __repr__
+
+    async with Supervisor.scope([]) if static else DynamicSupervisor.scope() as sup:
+        await end(await sup.start_child(Worker), Shy())
+        assert (await sup.count_children()).active == 1
+    (record,) = [each for each in caplog.records if each.name == "regrow.supervisor"]
+    assert "terminated: <Shy whose repr raised RuntimeError>" in record.getMessage()
+
+
+async def test_the_end_of_a_stranger_is_no_news_and_a_message_is(caplog: pytest.LogCaptureFixture) -> None:
+    async with DynamicSupervisor.scope() as sup:
+
+        async def stranger() -> None:
+            process.link(sup)
+            process.exit("odd")
+
+        await ended(process.spawn(stranger))
+        process.exit(sup, "a signal of the living")
+        await sup.count_children()
+        assert reports(caplog) == []
+        process.send(sup, "hello")
+        await sup.count_children()
+    (report,) = reports(caplog)
+    assert report["event"] == "unexpected_message"

@@ -10,8 +10,9 @@ import pytest
 from regrow import process
 from regrow.kernel.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.servers.calls import call
-from regrow.servers.child_spec import ChildSpec
+from regrow.servers.child_spec import ChildSpec, spec
 from regrow.servers.gen_server import stop
+from regrow.supervision.children import Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.supervisor import Supervisor
 from tests.supervision.servers import Answering, Obedient, Slow, Stubborn, Worker, children_of, end, ended
@@ -165,6 +166,22 @@ async def test_a_shutdown_with_an_unexpected_reason_is_reported_and_changes_noth
         assert fields["child"]["pid"] == process_pid(child)
 
 
+@pytest.mark.behaviour("SUP-78")
+async def test_a_child_whose_exit_waits_in_the_queue_is_not_counted_as_active() -> None:
+    release, told = asyncio.Event(), asyncio.Event()
+    async with Supervisor.scope([Worker, (Slow, release, told)]) as sup:
+        (_, worker) = await children_of(sup)
+        ending = asyncio.create_task(sup.terminate_child(Slow))
+        await told.wait()
+        counting = asyncio.create_task(sup.count_children())
+        await asyncio.sleep(0)
+        await end(worker)
+        release.set()
+        assert await counting == Counts(specs=2, active=0, supervisors=0, workers=2)
+        assert (await sup.count_children()).active == 1
+        await ending
+
+
 @pytest.mark.behaviour("SUP-69")
 async def test_a_child_that_unlinked_itself_is_ended_like_the_others() -> None:
     class Loner(Worker):
@@ -199,6 +216,37 @@ async def test_a_child_that_unlinks_itself_while_it_ends_is_waited_for_and_no_lo
     for sup in (await DynamicSupervisor.start(), await Supervisor.start([])):
         child = await sup.start_child(Slippery)
         assert await reasons_when_stopped(sup, [child]) == [SHUTDOWN, SHUTDOWN]
+
+
+async def test_a_child_of_other_parents_that_cut_its_link_is_waited_for_too() -> None:
+    class Deserter(Worker):
+        def handle_info(self, message: Any) -> None:
+            process.unlink(message)
+
+        async def terminate(self, reason: object) -> None:
+            await asyncio.sleep(0)
+
+    deserter = await Deserter.start()
+    async with DynamicSupervisor.scope() as sup:
+        child = await sup.start_child(spec(lambda: deserter))
+        process.send(child, process.pid_of(sup))
+        await child.who()
+        await sup.terminate_child(child)
+        assert not process.alive(child)
+
+
+async def test_children_ended_by_the_thousand_leave_nothing_behind_in_their_supervisor() -> None:
+    class Leisurely(Worker):
+        async def terminate(self, reason: object) -> None:
+            await asyncio.sleep(0)
+
+    async with DynamicSupervisor.scope() as sup:
+        for kind in (Worker, Leisurely):
+            for _ in range(1200):  # more than there are frames on a stack
+                await sup.terminate_child(await sup.start_child(kind))
+        await end(await sup.start_child(Worker))
+        (again,) = await children_of(sup)
+        assert await again.who()
 
 
 async def test_a_child_that_unlinked_itself_is_restarted_all_the_same_when_it_dies() -> None:

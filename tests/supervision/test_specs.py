@@ -101,6 +101,12 @@ def test_a_child_spec_that_gives_no_spec_is_refused() -> None:
         to_spec(Wrong)
 
 
+async def test_the_start_of_a_server_is_no_child_the_server_is() -> None:
+    for child in Worker.start_link, (Worker.start, 1):
+        with pytest.raises(InvalidSpec, match=r"give the class, Worker or \(Worker, argument"):
+            to_spec(child)
+
+
 async def test_a_class_with_its_type_parameters_is_that_class() -> None:
     agents = await DynamicSupervisor.start_link()
     for child in (

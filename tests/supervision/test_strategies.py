@@ -291,6 +291,20 @@ async def test_all_significant_waits_for_the_last_of_them() -> None:
     assert await end_of(sup) is SHUTDOWN
 
 
+async def test_a_significant_child_that_is_restarting_has_not_ended() -> None:
+    gate = Gate()
+    children = [moody("a", gate, restart="transient", significant=True), significant("b")]
+    async with Supervisor.scope(children, auto_shutdown="all_significant", max_restarts=10**9) as sup:
+        now = await by_id(sup)
+        gate.mood = "fail"
+        await end(now["a"])
+        await end(now["b"], NORMAL)
+        assert await by_id(sup) == {"a": RESTARTING, "b": None}
+        gate.mood = "fine"
+        while (await sup.count_children()).active < 1:
+            await asyncio.sleep(0)
+
+
 @pytest.mark.behaviour("SUP-83")
 async def test_terminating_significant_children_by_hand_ends_nothing() -> None:
     for mode in ("any_significant", "all_significant"):

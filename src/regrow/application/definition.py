@@ -1,11 +1,21 @@
 """``Application``: a tree that starts and stops as a unit, with a name, dependencies and an environment.
 
-    class Arcade(Application):
-        name = "arcade"
-        extra_applications = ["logging"]
-
-        async def start(self, start_type: StartType, args: list[str]) -> Supervisor:
-            return await Supervisor.start_link([Games.child_spec()], strategy="one_for_one")
+>>> import asyncio
+>>> from regrow import Agent, Application, Supervisor, application
+>>> class Shop(Application):
+...     name = "shop"
+...     extra_applications = ["logging"]
+...     env = {"stock": 3}
+...     async def start(self, start_type, args):
+...         stock = application.get_env("shop", "stock")
+...         return await Supervisor.start_link([Agent.options(name="stock").child_spec(lambda: stock)])
+>>> async def main():
+...     started = await application.ensure_all_started(Shop)
+...     stock = await Agent.named("stock").get(lambda stock: stock)
+...     await application.stop("shop")
+...     return started, stock
+>>> asyncio.run(main())
+(['logging', 'shop'], 3)
 
 What is checked of the class is checked when it is made, so that a slip shows at import and not in production.
 """

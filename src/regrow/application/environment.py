@@ -2,6 +2,16 @@
 
 It is filled when the application is loaded (see ``config``), lives with the runtime, and is there for every process
 of it. What is put before the application is loaded stays; what is put later overrides.
+
+>>> import asyncio
+>>> from regrow.application import fetch_env, get_env, put_env
+>>> async def main():
+...     put_env("shop", "port", 8000)
+...     return fetch_env("shop", "port"), get_env("shop", "host", "localhost")
+>>> asyncio.run(main())
+(8000, 'localhost')
+
+All of them raise ``InvalidApplication`` for what names no application, and ``TypeError`` for a key that is no string.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ async def start(
 async def ensure_started(
     application: ApplicationRef, *, type: RestartType = "temporary", args: Sequence[str] = ()
 ) -> None:
-    """Like ``start``, and content if it runs already (``Application.ensure_started/2``)."""
+    """Like ``start``, and content if it runs already; raises as ``start`` does (``Application.ensure_started/2``)."""
     if name_of(application) not in controller().running:
         await start(application, type=type, args=args)
 
@@ -57,7 +57,8 @@ async def ensure_all_started(
     """Start an application after all that it needs, and return the names of those started, in that order.
 
     What runs already is left as it is. If one fails, those that were started for it are stopped again, and the
-    ``ApplicationStartError`` names the one that failed (``Application.ensure_all_started/2``).
+    ``ApplicationStartError`` names the one that failed (``Application.ensure_all_started/2``). Raises too
+    ``UnknownApplication``, ``DependencyCycle``, ``InvalidApplication`` and ``ConfigError``.
     """
     return await controller().ensure_all_started(application, check_type(type), check_args(args))
 
@@ -74,14 +75,18 @@ def stop_system(exit_code: int = 0) -> None:
     """Begin to stop all applications, the last one started first; a program under ``run`` then ends with *exit_code*.
 
     It returns at once, so that the process that calls it can be stopped like the others (``System.stop/1``).
+    Raises ``ValueError`` for what can't be an exit code.
     """
+    if isinstance(exit_code, bool) or not isinstance(exit_code, int) or not 0 <= exit_code <= 255:
+        raise ValueError(f"exit_code={exit_code!r}: must be a number from 0 to 255, and 0 means success")
     controller().stop_system(exit_code, f"stop_system({exit_code}) was called")
 
 
 def load(application: ApplicationRef) -> None:
     """Make an application known and read its environment, without starting it (``Application.load/1``).
 
-    A start does this by itself. Raises ``ApplicationAlreadyLoaded``.
+    A start does this by itself. Raises ``ApplicationAlreadyLoaded``, ``UnknownApplication``, ``InvalidApplication``
+    for another one of the same name, and ``ConfigError``.
     """
     controller().load(application)
 
@@ -109,11 +114,15 @@ def loaded_applications() -> list[ApplicationInfo]:
 def get_application(owned: str | type[Any] | ModuleType) -> type[Application] | None:
     """The loaded application that a module or a class belongs to, by its package; None if it belongs to none.
 
-    Elixir: ``Application.get_application/1``.
+    Raises ``TypeError`` for anything else. Elixir: ``Application.get_application/1``.
     """
     if isinstance(owned, ModuleType):
         return controller().owner_of(owned.__name__)
-    return controller().owner_of(owned if isinstance(owned, str) else owned.__module__)
+    if isinstance(owned, type):
+        return controller().owner_of(owned.__module__)
+    if isinstance(owned, str):
+        return controller().owner_of(owned)
+    raise TypeError(f"get_application takes a module, the name of one, or a class, got {owned!r}")
 
 
 def get_supervisor(application: ApplicationRef) -> Pid | None:

@@ -47,9 +47,7 @@ class Master(GenServer, restart="temporary", shutdown=math.inf, trap_exits=True)
         try:
             started = await _awaited(self.application.start(self.start_type, self.args))
         except StartError as error:
-            raise Stop(
-                error
-            ) from error  # what failed to start has reported it, and no second report is needed
+            raise Stop(error) from error  # what failed to start has reported it: no second report
         root, self.state = started if isinstance(started, tuple) and len(started) == 2 else (started, None)
         self.root = _pid_of(root, type(self.application), started)
         process.link(self.root)

@@ -1,7 +1,14 @@
 """``run``: a whole program that is an application, from start to exit code.
 
-    if __name__ == "__main__":
-        run(Arcade)
+>>> from regrow import Application, Supervisor, application, run
+>>> async def greet(name):
+...     print("hello,", name)
+...     application.stop_system()           # or SIGTERM, or Ctrl-C
+>>> class Greeter(Application):
+...     async def start(self, start_type, args):
+...         return await Supervisor.start_link([(greet, *args)])
+>>> run(Greeter, args=["world"])
+hello, world
 
 It starts the application after all that it needs, and waits. The program ends, always by an ordered stop in reverse
 order, when

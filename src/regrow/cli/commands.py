@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from regrow.application.config import find_settings
+from regrow.application.config import Settings, find_settings
+from regrow.application.definition import Application
 from regrow.application.runner import run
 from regrow.cli.demo import run_demo
 from regrow.cli.new import make_project
@@ -127,7 +128,7 @@ def run_(
     """
     settings = find_settings()
     application = find_application(target, settings)
-    args = arg if arg else (settings.args if target is None else None)
+    args = _start_args(arg, target, application, settings)
     run(application, type=settings.restart_type if type is None else type.value, args=args)
 
 
@@ -143,10 +144,19 @@ def shell(target: Target = None, arg: Args = None) -> None:
     leaves.
     """
     settings = find_settings()
-    application = None
-    if target is not None or settings.application is not None:
-        application = find_application(target, settings)
-    raise typer.Exit(run_shell(application, settings, arg if arg else settings.args))
+    if target is None and settings.application is None:
+        raise typer.Exit(run_shell(None, settings, ()))
+    application = find_application(target, settings)
+    raise typer.Exit(run_shell(application, settings, _start_args(arg, target, application, settings)))
+
+
+def _start_args(
+    given: list[str] | None, target: str | None, application: type[Application], settings: Settings
+) -> list[str]:
+    """Those of the command line, else those of the table, unless it means another application."""
+    if given:
+        return given
+    return settings.args if target is None else settings.args_for(application)
 
 
 @app.command(

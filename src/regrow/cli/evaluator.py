@@ -101,9 +101,7 @@ class Evaluator:
             except ProcessExit:
                 answer.set_result(None)  # run tells of it
                 raise
-            except (
-                BaseException
-            ) as error:  # SystemExit and KeyboardInterrupt too: they are meant for the prompt
+            except BaseException as error:  # SystemExit and KeyboardInterrupt too: they are for the prompt
                 answer.set_exception(error)
             else:
                 answer.set_result(None)

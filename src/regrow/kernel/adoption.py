@@ -9,6 +9,7 @@ An exit signal cancels the task and comes out of it as ``LinkedExit``.
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextvars import copy_context
 
 from regrow.kernel import death
@@ -18,7 +19,7 @@ from regrow.kernel.process import BUSY, DEAD, EXITING, Behaviour, Process
 from regrow.kernel.reasons import NORMAL, SHUTDOWN, strip
 from regrow.kernel.runtime import Runtime, runtime
 
-__all__ = ["current_process", "refuse_the_dead", "who_asks"]
+__all__ = ["ASYNCIO_TASK", "current_process", "refuse_the_dead", "who_asks"]
 
 ASYNCIO_TASK = Behaviour("asyncio task")
 
@@ -94,7 +95,8 @@ def _task_done(task: asyncio.Task[object]) -> None:
     elif task.cancelled():
         reason = SHUTDOWN
     else:
-        error = task.exception()
+        # Not task.exception(): that would tell asyncio that somebody has seen it, and silence its report.
+        error: BaseException | None = getattr(task, "_exception", None)
         reason = NORMAL if error is None else _reason_of(error)
     death.finish(process, reason)
 
@@ -103,8 +105,6 @@ def _reason_of(error: BaseException) -> object:
     """The task's owner reports the exception and still needs its traceback, so a copy of the reason is stripped."""
     if isinstance(error, ProcessExit):
         return error.reason
-    import copy
-
     try:
         kept = copy.copy(error).with_traceback(error.__traceback__)
     except Exception:

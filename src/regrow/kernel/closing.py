@@ -20,7 +20,7 @@ async def stop_all(rt: Runtime) -> None:
     """Stop every process: the roots one after another, the last started first, then whoever is still there."""
     while roots := _roots(rt):
         for process in reversed(roots):
-            await _stop(rt, process)
+            await _stop(process)
     left = [each for each in rt.processes.values() if each.behaviour is not ASYNCIO_TASK]
     if left:
         reports.left_over(rt, left)
@@ -35,25 +35,23 @@ def _roots(rt: Runtime) -> list[Process]:
     return [each for each in rt.processes.values() if each.behaviour is not ASYNCIO_TASK and rooted(each)]
 
 
-async def _stop(rt: Runtime, process: Process) -> None:
+async def _stop(process: Process) -> None:
     if process.status == DEAD:
         return
     behaviour = process.behaviour
     # As its parent would: a process that traps exits ends by that too.
     signals.stop_signal(process, SHUTDOWN)
-    if not await _gone(rt, process, PATIENCE if behaviour.handle_info is None else behaviour.shutdown):
+    if not await _gone(process, PATIENCE if behaviour.handle_info is None else behaviour.shutdown):
         signals.kill(process)
-        await _gone(rt, process, PATIENCE)
+        await _gone(process, PATIENCE)
 
 
-async def _gone(rt: Runtime, process: Process, seconds: float) -> bool:
+async def _gone(process: Process, seconds: float) -> bool:
     """Wait until it has ended; False if it takes longer than that."""
     if process.status == DEAD:
         return True
-    gone: asyncio.Future[None] = rt.loop.create_future()
-    signals.watch(process, lambda _process, _reason: None if gone.done() else gone.set_result(None))
     try:
-        await asyncio.wait_for(gone, None if seconds == float("inf") else seconds)
+        await asyncio.wait_for(signals.end_of(process), None if seconds == float("inf") else seconds)
     except TimeoutError:
         return False
     return True

@@ -11,25 +11,10 @@ import logging
 from typing import Any, Final
 
 from regrow.kernel import reports
-from regrow.kernel.errors import (
-    KeeperGone,
-    NoProcess,
-    ProcessExit,
-    ServerExited,
-    StartError,
-    Stop,
-)
+from regrow.kernel.errors import KeeperGone, NoProcess, ProcessExit, ServerExited, StartError, Stop
 from regrow.kernel.events import emit
 from regrow.kernel.outbox import post, post_exit
-from regrow.kernel.process import (
-    DEAD,
-    ENDING,
-    EXITING,
-    Extra,
-    Pid,
-    Process,
-    Request,
-)
+from regrow.kernel.process import DEAD, ENDING, EXITING, Extra, Pid, Process, Request
 from regrow.kernel.reasons import KILL, KILLED, NOPROC, is_clean, strip
 from regrow.kernel.runtime import Runtime
 from regrow.kernel.steps import run_as, start_steps
@@ -53,12 +38,9 @@ LEFT_BEHIND_GRACE: Final = 5.0
 
 def bound(process: Process, extra: Extra) -> None:
     """From here a signal's victim has its shutdown time for ``terminate``."""
-    if (
-        process.behaviour.terminate is not None
-        and not extra.unbounded
-        and process.behaviour.shutdown != float("inf")
-    ):
-        extra.grace = process.runtime.loop.call_later(process.behaviour.shutdown, _too_late, process)
+    behaviour = process.behaviour
+    if behaviour.terminate is not None and behaviour.shutdown != float("inf") and not extra.unbounded:
+        extra.grace = process.runtime.loop.call_later(behaviour.shutdown, _too_late, process)
 
 
 def _too_late(process: Process) -> None:
@@ -281,5 +263,4 @@ def _left_behind(rt: Runtime, child: Pid, supervisor: Pid) -> None:
     """Its supervisor is gone. Nobody stays: what the exit signal does not end within its shutdown time is killed."""
     process = rt.processes.get(child)
     if process is not None and process.parent in (supervisor, None) and process.status < EXITING:
-        bound = min(process.behaviour.shutdown, LEFT_BEHIND_GRACE)
-        rt.loop.call_later(bound, _too_late, process)
+        rt.loop.call_later(min(process.behaviour.shutdown, LEFT_BEHIND_GRACE), _too_late, process)

@@ -9,6 +9,7 @@ Three families. What a *client* meets: ``ServerExited`` and ``NoProcess``, ``Cal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = [
     "AlreadyStarted",
@@ -36,6 +37,17 @@ __all__ = [
 ]
 
 
+LIBRARY = str(Path(__file__).parent.parent)
+
+
+def place_of(reason: object) -> str:
+    """Where a crash came from, " at file:line in function": the last line that is not regrow's, if it is known."""
+    for file, line, function in reversed(getattr(reason, "__regrow_trace__", ())):
+        if not file.startswith(LIBRARY):
+            return f" at {file}:{line} in {function}"
+    return ""
+
+
 # --- what a client meets ------------------------------------------------------------------------------------------
 
 
@@ -56,12 +68,7 @@ class ServerExited(Exception):
         return f"{self.server or 'the server'} exited{asked}: {self._describe()}"
 
     def _describe(self) -> str:
-        text = repr(self.reason)
-        trace = getattr(self.reason, "__regrow_trace__", None)
-        if trace:
-            file, line, function = trace[-1]
-            text += f" at {file}:{line} in {function}"
-        return text
+        return repr(self.reason) + place_of(self.reason)
 
 
 class NoProcess(ServerExited):
@@ -69,7 +76,8 @@ class NoProcess(ServerExited):
 
     def __str__(self) -> str:
         asked = f", so {self.request} was not delivered" if self.request else ""
-        return f"there is no process {self.server}{asked}"
+        who = self.server if str(self.server).startswith("<") else repr(self.server)
+        return f"there is no process {who}{asked}"
 
 
 class CallTimeout(TimeoutError):
@@ -105,11 +113,7 @@ class StartError(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        trace = getattr(self.reason, "__regrow_trace__", None)
-        if trace:
-            file, line, function = trace[-1]
-            return f"the start failed: {self.reason!r} at {file}:{line} in {function}"
-        return f"the start failed: {self.reason!r}"
+        return f"the start failed: {self.reason!r}{place_of(self.reason)}"
 
 
 class AlreadyStarted(StartError):

@@ -20,6 +20,7 @@ when it returns. What follows is ``death``'s story.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from regrow.kernel import outbox, reports
@@ -54,12 +55,8 @@ def arrive(target: Process, reason: object, sender: Pid | None, by_link: bool) -
 
 def _trap(target: Process, reason: object, sender: Pid | None) -> None:
     extra = target.extra
-    if (
-        extra is not None
-        and extra.exit_sink is not None
-        and sender is not None
-        and extra.exit_sink(sender, reason)
-    ):
+    sink = None if extra is None else extra.exit_sink
+    if sink is not None and sender is not None and sink(sender, reason):
         return
     by_parent = sender == target.parent and not (extra is not None and extra.free)
     if by_parent and target.behaviour.handle_info is not None:
@@ -68,13 +65,18 @@ def _trap(target: Process, reason: object, sender: Pid | None) -> None:
         put_message(target, Exit(sender if sender is not None else Pid(0), reason))
 
 
-def ask_to_stop(target: Process, reason: object) -> None:
-    """What the exit of its parent is to a server that traps exits: taken in its turn, but not by ``handle_info``."""
+def ask_to_stop(target: Process, reason: object, taken: Callable[[], None] | None = None) -> None:
+    """What the exit of its parent is to a server that traps exits: taken in its turn, but not by ``handle_info``.
+
+    *taken* is called when its turn has come.
+    """
     request = Request(target, _nobody, None, "the parent's exit", system=True)
-    put(target, (_parent_ended, (reason,), {}, request))
+    put(target, (_parent_ended, (reason, taken), {}, request))
 
 
-def _parent_ended(_server: object, reason: object) -> None:
+def _parent_ended(_server: object, reason: object, taken: Callable[[], None] | None) -> None:
+    if taken is not None:
+        taken()
     raise Stop(reason)
 
 
@@ -103,9 +105,8 @@ def decide(process: Process, reason: object, sender: Pid | None) -> None:
         parent = process.runtime.processes.get(sender)
         extra.unbounded = parent is not None and parent.behaviour.children is not None
     if status in ON_STACK and extra.task is None:
-        process.status = (
-            EXITING  # it is on the stack, or waits to be started: whoever runs it looks when it returns
-        )
+        # It is on the stack, or waits to be started: whoever runs it looks when it returns.
+        process.status = EXITING
     elif extra.task is not None:
         process.status = EXITING
         _cut(process, extra, min(process.behaviour.shutdown, SIGNAL_GRACE))

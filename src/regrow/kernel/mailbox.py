@@ -60,6 +60,8 @@ def put(process: Process, envelope: Envelope) -> None:
         if process.behaviour.max_mailbox is not None and len(process.mailbox) > process.behaviour.max_mailbox:
             _alarm(process)
     status = process.status
+    if status == QUEUED:
+        return
     if status < QUEUED:
         process.status = QUEUED
         process.runtime.schedule(process)
@@ -88,9 +90,7 @@ def _offer(process: Process, envelope: Envelope) -> None:
         return
     try:
         found = wanted(envelope[1])
-    except (
-        Exception
-    ) as error:  # the receiver's own pattern failed: that is the receiver's error, not the sender's
+    except Exception as error:  # of the receiver's own pattern: the receiver's error, not the sender's
         extra.receiver = None
         future.set_exception(error)
         return

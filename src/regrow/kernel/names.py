@@ -17,7 +17,19 @@ from regrow.kernel.mailbox import put_message
 from regrow.kernel.process import DEAD, Pid, Process
 from regrow.kernel.runtime import Runtime, runtime
 
-__all__ = ["Global", "Name", "Via", "check_name", "claim", "find"]
+__all__ = [
+    "Global",
+    "Held",
+    "Name",
+    "Via",
+    "check_name",
+    "claim",
+    "find",
+    "give_up",
+    "held_as",
+    "is_via",
+    "local_key",
+]
 
 Name = Any
 """A local name, or a via. See the module's text for what is one."""
@@ -171,6 +183,15 @@ def claim(process: Process, name: Any) -> Process | None:
     if extra.names is None:
         extra.names = []
     extra.names.append(Held(name, key))
+    return None
+
+
+def held_as(process: Process, name: Any) -> Held | None:
+    """What *process* holds as *name*, or None."""
+    key = None if is_via(name) else local_key(name)
+    for held in (process.extra.names or ()) if process.extra is not None else ():
+        if held.key == key and (key is not None or held.name == name):
+            return held
     return None
 
 

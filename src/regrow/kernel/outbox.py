@@ -13,7 +13,7 @@ from typing import Any
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.runtime import Runtime
 
-__all__ = ["post", "post_exit"]
+__all__ = ["on_arrival", "post", "post_exit"]
 
 
 def post(rt: Runtime, action: Callable[..., object], *args: Any) -> None:

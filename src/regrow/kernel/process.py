@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NewType, Protocol
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, cast
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,35 +20,63 @@ if TYPE_CHECKING:
     from regrow.kernel.runtime import Runtime
     from regrow.kernel.steps import Steps
 
-__all__ = ["Behaviour", "Debug", "Deferred", "Envelope", "Extra", "Pid", "Process", "Request", "new_pid"]
+__all__ = [
+    "BUSY",
+    "DEAD",
+    "ENDING",
+    "EXITING",
+    "IDLE",
+    "INLINE",
+    "ON_STACK",
+    "QUEUED",
+    "RUNNING",
+    "SETTLING",
+    "STARTING",
+    "STATE_NAMES",
+    "SUSPENDED",
+    "WAITING",
+    "Behaviour",
+    "Debug",
+    "Deferred",
+    "Envelope",
+    "Extra",
+    "Pid",
+    "Process",
+    "Request",
+    "new_pid",
+]
 
 Pid = NewType("Pid", int)
 """A process's number. It is never used again in this OS process, whatever the event loop."""
 
-_numbers = itertools.count(1)
-
-
-def new_pid() -> Pid:
-    return Pid(next(_numbers))
+new_pid = cast("Callable[[], Pid]", itertools.count(1).__next__)
+"""Gives a pid. No function of ours, since every start takes this way."""
 
 
 # The states of a process. Their order matters: below QUEUED it rests and a message puts it on the run queue; from
 # ENDING on it handles no message any more; EXITING and DEAD may not act.
-IDLE: Final = (
-    0  #: at rest, nothing undelivered, nothing to remember: the only state in which a call may run inline
-)
-WAITING: Final = (
-    1  #: at rest with something to remember (a receive time-out, a trace): a message has to queue
-)
-QUEUED: Final = 2  #: on the run queue
-INLINE: Final = 3  #: a plain handler is on its caller's stack
-RUNNING: Final = 4  #: a plain handler is on the stack
-SETTLING: Final = 5  #: the same, and there is something to do when it returns
-BUSY: Final = 6  #: its coroutine is under way in a task of its own
-STARTING: Final = 7  #: in its ``__init__`` or ``init``
-SUSPENDED: Final = 8  #: by ``sys.suspend``
-ENDING: Final = 9  #: in ``terminate``, or about to
-EXITING: Final = 10  #: its exit is decided and its code has not come to an end yet
+IDLE: Final = 0
+"""At rest, nothing undelivered, nothing to remember: the only state in which a call may run inline."""
+WAITING: Final = 1
+"""At rest with something to remember (a receive time-out, a trace): a message has to queue."""
+QUEUED: Final = 2
+"""On the run queue."""
+INLINE: Final = 3
+"""A plain handler is on its caller's stack."""
+RUNNING: Final = 4
+"""A plain handler is on the stack."""
+SETTLING: Final = 5
+"""The same, and there is something to do when it returns."""
+BUSY: Final = 6
+"""Its coroutine is under way in a task of its own."""
+STARTING: Final = 7
+"""In its ``__init__`` or ``init``."""
+SUSPENDED: Final = 8
+"""By ``sys.suspend``."""
+ENDING: Final = 9
+"""In ``terminate``, or about to."""
+EXITING: Final = 10
+"""Its exit is decided and its code has not come to an end yet."""
 DEAD: Final = 11
 
 ON_STACK: Final = (INLINE, RUNNING, SETTLING, STARTING)  # plain code of it may be under way
@@ -125,7 +153,7 @@ class Debug(Protocol):
 
 
 class Deferred:
-    """What a handler returns to answer later; ``servers.calls.Reply`` is the one that users see."""
+    """What a handler returns to answer later; ``servers.reply.Reply`` is the one that users see."""
 
     __slots__ = ()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from traceback import walk_tb
 from typing import Final
 
-from regrow.kernel.errors import ServerExited
+from regrow.kernel.errors import ServerExited, place_of
 
 __all__ = [
     "KILL",
@@ -112,9 +112,9 @@ def trace_of(error: BaseException) -> Trace:
 
 
 def describe(reason: object) -> str:
-    """*reason* in one line; for an exception also the place where it was raised."""
-    text = repr(reason)
-    if isinstance(reason, BaseException) and (trace := trace_of(reason)):
-        file, line, function = trace[-1]
-        text += f" at {file}:{line} in {function}"
-    return text
+    """*reason* in one line, whatever its ``repr`` does; for an exception also the place where it was raised."""
+    try:
+        text = repr(reason)
+    except Exception as error:  # who tells of a crash must not crash of it
+        text = f"<{type(reason).__name__} whose repr raised {type(error).__name__}>"
+    return text + place_of(reason)

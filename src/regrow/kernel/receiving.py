@@ -10,6 +10,7 @@ from typing import Any, cast
 from regrow.kernel.adoption import current_process
 from regrow.kernel.errors import NotAllowed
 from regrow.kernel.process import EXITING, Process
+from regrow.kernel.timers import checked_seconds
 
 __all__ = ["flush", "receive", "take"]
 
@@ -33,6 +34,7 @@ def _pattern(match: Any) -> Callable[[Any], bool]:
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:
     wanted = _pattern(match)
+    timeout = checked_seconds(timeout, f"receive(timeout={timeout!r})")
     process = current_process()
     rt = process.runtime
     found = take(process, wanted)

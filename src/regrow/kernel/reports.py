@@ -15,7 +15,7 @@ from regrow.kernel.events import emit
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
 
-__all__ = ["ancestors", "brief", "crashed", "fenced", "logger"]
+__all__ = ["ancestors", "brief", "brief_message", "crashed", "fenced", "left_over"]
 
 logger = logging.getLogger("regrow")
 LIMIT = 1000
@@ -50,17 +50,12 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
     """*process* ends with *reason*, which is not a clean one."""
     rt = process.runtime
     if rt.listeners:
-        emit(
-            rt,
-            "process.crashed",
-            pid=process.pid,
-            name=process.name,
-            kind=process.behaviour.name,
-            reason=reason,
-        )
+        name, kind = process.name, process.behaviour.name
+        emit(rt, "process.crashed", pid=process.pid, name=name, kind=kind, reason=reason)
     if not logger.isEnabledFor(logging.ERROR):
         return
     shown = _shown(process, reason, message)
+    client = None if process.request is None else process.request.caller
     fields = {
         "event": "crash",
         "pid": process.pid,
@@ -70,9 +65,7 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
         "callers": list(process.extra.callers) if process.extra is not None else [],
         "reason": brief(shown["reason"]),
         "message": _text(shown["message"]),
-        "client": None
-        if process.request is None or process.request.caller is None
-        else process.request.caller.pid,
+        "client": None if client is None else client.pid,
         "state": _state(process, shown["state"]),
         "log": _text(shown["log"]),
     }
@@ -102,6 +95,16 @@ def fenced(process: Process, where: str) -> None:
     )
 
 
+def cast_refused(process: Process, error: BaseException) -> None:
+    """A cast came with arguments that its handler does not take; the server lives on."""
+    logger.error(
+        "%r dropped a cast: %s",
+        process,
+        error,
+        extra={"regrow": {"event": "cast_refused", "pid": process.pid, "reason": brief(error)}},
+    )
+
+
 def left_over(rt: Runtime, processes: list[Process]) -> None:
     """The loop closes, and these would not end."""
     logger.error(
@@ -112,7 +115,8 @@ def left_over(rt: Runtime, processes: list[Process]) -> None:
     )
 
 
-def _message(process: Process, message: Any) -> str:
+def brief_message(process: Process, message: Any) -> str:
+    """An envelope of *process* as one would write it: ``play(4, 'x')``; anything else as ``brief`` shows it."""
     if not (isinstance(message, tuple) and len(message) == 4):
         return brief(message)
     function, args, kwargs, request = message
@@ -133,7 +137,7 @@ def _shown(process: Process, reason: object, message: Any) -> dict[str, Any]:
     server = process.server
     debug = process.extra.debug if process.extra is not None else None
     events = list(getattr(debug, "log", None) or ())
-    shown = {"state": server, "reason": reason, "message": _message(process, message), "log": events}
+    shown = {"state": server, "reason": reason, "message": brief_message(process, message), "log": events}
     if server is None or process.behaviour.format_status is None:
         return shown
     try:

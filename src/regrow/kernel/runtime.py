@@ -12,7 +12,6 @@ import random
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextvars import Context, copy_context
 from threading import get_ident
 from time import monotonic
 from types import FrameType
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from regrow.kernel.process import Pid, Process
     from regrow.kernel.timers import Expiries
 
-__all__ = ["SLICE", "Runtime", "runtime"]
+__all__ = ["SLICE", "Runtime", "on_new_runtime", "runtime"]
 
 SLICE = 0.005
 """Seconds of a loop turn that processes may use before timers, sockets and other tasks get theirs."""
 HEADROOM = 0.75
-"""The part of the stack that must be free for a handler to run on its caller's."""
+"""The part of the recursion limit that must be left for a handler to run on its caller's stack."""
 
 
 class Runtime:
@@ -39,7 +38,6 @@ class Runtime:
         "__weakref__",
         "armed",
         "closed",
-        "context",
         "current",
         "delivering",
         "dying",
@@ -69,7 +67,6 @@ class Runtime:
             raise ValueError(f"REGROW_INLINE={mode!r} is not a mode: use on, off or random")
         self.loop = loop
         self.thread = get_ident()
-        self.context: Context = copy_context()
         self.current: Process | None = None  # who is on the stack now; None is plain asyncio code
         self.processes: dict[Pid, Process] = {}
         self.names: dict[Any, Process] = {}

@@ -1,11 +1,12 @@
 """Who hears of whose end: links and monitors, and the sending of exit signals.
 
 A link works both ways and carries exit signals; a monitor is one way and brings a ``Down`` message. What a signal
-does where it arrives is ``death``'s story.
+does where it arrives is ``exits``'s story.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from regrow.kernel.reasons import KILL, NOPROC
 
 __all__ = [
     "demonitor",
+    "end_of",
     "exit_signal",
     "kill",
     "link",
@@ -43,12 +45,13 @@ def link(one: Process, other: Process) -> None:
     if one is other:
         return
     if other.parent == one.pid:
-        one, other = other, one  # one is the child now
+        other.linked = True
+    else:
+        _links(other)[one.pid] = one
     if one.parent == other.pid:
         one.linked = True
     else:
         _links(one)[other.pid] = other
-    _links(other)[one.pid] = one
 
 
 def unlink(one: Process, other: Process) -> None:
@@ -87,10 +90,7 @@ def watch(process: Process, callback: Callback) -> Callable[[], None]:
     It runs in the middle of the kernel's work, so it only notes down.
     """
     ref = next(_refs)
-    extra = process.more()
-    if extra.monitors is None:
-        extra.monitors = {}
-    extra.monitors[ref] = callback
+    _monitors(process)[ref] = callback
 
     def cancel() -> None:
         if process.extra is not None and process.extra.monitors is not None:
@@ -99,11 +99,19 @@ def watch(process: Process, callback: Callback) -> Callable[[], None]:
     return cancel
 
 
+def end_of(process: Process) -> asyncio.Future[object]:
+    """A future that gets the reason when *process*, which lives now, has ended."""
+    gone: asyncio.Future[object] = process.runtime.loop.create_future()
+    forget = watch(process, lambda _process, reason: None if gone.done() else gone.set_result(reason))
+    gone.add_done_callback(lambda _gone: forget())
+    return gone
+
+
 def monitor(owner: Process, target: Process | None, shown: Any) -> int:
     """Send *owner* one ``Down`` when *target* ends, at once if there is none; *shown* is its ``target``."""
     ref = next(_refs)
     if target is None or target.status == DEAD:
-        send_down(owner, ref, shown, NOPROC)
+        put_message(owner, Down(ref, shown, NOPROC))
         return ref
     extra = owner.more()
     if extra.monitoring is None:
@@ -115,15 +123,8 @@ def monitor(owner: Process, target: Process | None, shown: Any) -> int:
         if mine is not None and mine.pop(ref, None) is not None:
             put_message(owner, Down(ref, shown, reason))
 
-    watched = target.more()
-    if watched.monitors is None:
-        watched.monitors = {}
-    watched.monitors[ref] = down
+    _monitors(target)[ref] = down
     return ref
-
-
-def send_down(owner: Process, ref: int, shown: Any, reason: object) -> None:
-    put_message(owner, Down(ref, shown, reason))
 
 
 def demonitor(owner: Process, ref: int) -> bool:
@@ -137,6 +138,13 @@ def demonitor(owner: Process, ref: int) -> bool:
     return True
 
 
+def _monitors(process: Process) -> dict[int, Callback]:
+    extra = process.more()
+    if extra.monitors is None:
+        extra.monitors = {}
+    return extra.monitors
+
+
 # --- exit signals -------------------------------------------------------------------------------------------------
 
 
@@ -145,12 +153,14 @@ def exit_signal(target: Process, reason: object, sender: Pid | None) -> None:
     post_exit(target, reason, sender, by_link=False)
 
 
-def stop_signal(target: Process, reason: object) -> None:
-    """Ask *target* to end as its parent would, whoever its parent is."""
+def stop_signal(target: Process, reason: object, taken: Callable[[], None] | None = None) -> None:
+    """Ask *target* to end as its parent would, whoever its parent is; *taken* is called when it comes to that."""
     if target.trapping and target.behaviour.handle_info is not None:
         if target.status < ENDING:
-            exits.ask_to_stop(target, reason)
+            exits.ask_to_stop(target, reason, taken)
     else:
+        if taken is not None:
+            taken()
         post_exit(target, reason, target.parent, by_link=True)
 
 

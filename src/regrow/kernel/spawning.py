@@ -28,12 +28,12 @@ def born(rt: Runtime, behaviour: Behaviour, parent: Process | None, status: int)
     A server's child has the server's context, not the one of whoever asked the server for it; the child of plain
     code has that code's, as a task would.
     """
+    above = None if parent is None else parent.pid
     from_server = parent is not None and parent.behaviour.handle_info is not None
     context = parent.context if parent is not None and from_server else copy_context()
-    process = Process(rt, behaviour, None if parent is None else parent.pid, context, status)
+    process = Process(rt, behaviour, above, context, status)
     rt.processes[process.pid] = process
     if rt.listeners:
-        above = None if parent is None else parent.pid
         emit(rt, "process.started", pid=process.pid, kind=behaviour.name, name=None, parent=above)
     return process
 

@@ -81,10 +81,8 @@ class Steps(Coroutine[Any, Any, None]):
         before, rt.current = rt.current, process
         try:
             self.coroutine.close()
-        except (
-            BaseException
-        ) as error:  # it ignored GeneratorExit, or raised on its way out: it is gone either way
-            del error
+        except BaseException:  # it ignored GeneratorExit, or raised on its way out: it is gone either way
+            pass
         finally:
             rt.current = before
         self.conclude(process, None, None)

@@ -17,7 +17,9 @@ from regrow.kernel.process import DEAD, Process, Request
 from regrow.kernel.runtime import Runtime
 
 __all__ = [
+    "Expiries",
     "TimerRef",
+    "checked_seconds",
     "expire_after",
     "expire_now",
     "forget_expiry",
@@ -26,6 +28,16 @@ __all__ = [
     "stop_timer",
     "time_left",
 ]
+
+
+def checked_seconds(seconds: float | None, said: str) -> float | None:
+    """A time-out as the kernel takes it, with None for infinity. ValueError, which quotes what was *said*, for what
+    is no time."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ValueError(f"{said}: must be seconds, 0 or more, or None for no limit")
+    return None if seconds == float("inf") else seconds
 
 
 class Expiries:

@@ -94,8 +94,8 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
     ) -> R: ...
     @calls.client
     async def get(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """What ``function(value, *args, **kwargs)`` returns. Elixir: ``Agent.get/3``."""
-        return await self._get(function, args, kwargs)
+        """What ``function(value, *args, **kwargs)`` returns. ServerExited if it raises. Elixir: ``Agent.get/3``."""
+        return await self._get(_checked(function), args, kwargs)
 
     @overload
     async def update(
@@ -111,8 +111,11 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
     ) -> None: ...
     @calls.client
     async def update(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        """Keep what ``function(value, *args, **kwargs)`` returns in place of the value. Elixir: ``Agent.update/3``."""
-        await self._update(function, args, kwargs)
+        """Keep what ``function(value, *args, **kwargs)`` returns in place of the value. Elixir: ``Agent.update/3``.
+
+        ServerExited if it raises.
+        """
+        await self._update(_checked(function), args, kwargs)
 
     @overload
     async def get_and_update(
@@ -131,8 +134,18 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
         """``function(value, *args, **kwargs)`` returns a pair: the answer, and what to keep.
 
         Anything but a pair stops the agent with ``BadReturn``. Elixir: ``Agent.get_and_update/3``.
+
+        >>> import asyncio
+        >>> from regrow import Agent
+        >>> async def main():
+        ...     ticket = await Agent.start_link(lambda: 7)
+        ...     mine = await ticket.get_and_update(lambda n: (n, n + 1))
+        ...     ticket.cast(lambda n: n * 10)
+        ...     return mine, await ticket.get(str)
+        >>> asyncio.run(main())
+        (7, '80')
         """
-        return await self._get_and_update(function, args, kwargs)
+        return await self._get_and_update(_checked(function), args, kwargs)
 
     @overload
     def cast(
@@ -149,7 +162,7 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
     @calls.client
     def cast(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """``update`` without waiting for it, nor for whether it works. Elixir: ``Agent.cast/2``."""
-        self._cast(function, args, kwargs)
+        self._cast(_checked(function), args, kwargs)
 
     # --- in the agent -----------------------------------------------------------------------------------------------
 
@@ -195,3 +208,11 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self, 'state', None)!r})"
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    if not callable(function):
+        raise TypeError(
+            f"an agent is asked with a function of its value, not {function!r}: agent.get(lambda value: value)"
+        )
+    return function

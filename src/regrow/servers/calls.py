@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import typing
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from types import CoroutineType, MethodType
 from typing import Any, Concatenate, Final, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
+from regrow.kernel.timers import checked_seconds
 from regrow.servers.reply import Reply, run_directly
 
 __all__ = [
@@ -34,9 +34,9 @@ __all__ = [
     "Call",
     "Cast",
     "Client",
+    "Declared",
     "Default",
     "Raises",
-    "Reply",
     "Timeout",
     "call",
     "cast",
@@ -194,6 +194,21 @@ def call(
     in a subclass inherits neither: it says them again.
 
     Raises `TypeError` and `ValueError`, at decoration, for what can't be a call.
+
+    >>> import asyncio
+    >>> from regrow import GenServer, call
+    >>> class Game(GenServer):
+    ...     @call(timeout=1, raises=KeyError)
+    ...     def play(self, cell: int) -> str:
+    ...         return {4: "x"}[cell]
+    >>> async def main():
+    ...     game = await Game.start_link()
+    ...     try:
+    ...         await game.play(9)
+    ...     except KeyError:
+    ...         return await game.play(4)
+    >>> asyncio.run(main())
+    'x'
     """
     if function is None:
         checked_timeout(timeout)  # here, where the line at fault is
@@ -214,7 +229,25 @@ def cast(function: Callable[..., Any], /) -> Any:
     """Make a method a cast: a message without an answer, which returns at once. Elixir: `GenServer.cast`.
 
     The client learns nothing, not even that there is no such server. In the server itself `self.clear()` runs a plain
-    cast now; an `async` one is `await Game.clear(self)`.
+    cast now; an `async` one is `await Game.clear(self)`. Raises `TypeError`, at decoration, for what can't be a cast.
+
+    >>> import asyncio
+    >>> from regrow import GenServer, call, cast
+    >>> class Notes(GenServer):
+    ...     def __init__(self) -> None:
+    ...         self.notes: list[str] = []
+    ...     @cast
+    ...     def add(self, note: str) -> None:
+    ...         self.notes.append(note)
+    ...     @call
+    ...     def all(self) -> list[str]:
+    ...         return self.notes
+    >>> async def main():
+    ...     notes = await Notes.start_link()
+    ...     notes.add("milk")
+    ...     return await notes.all()
+    >>> asyncio.run(main())
+    ['milk']
     """
     return Cast[Any, Any](function)
 
@@ -259,11 +292,7 @@ _BY_POSITION: Final = (
 
 def checked_timeout(timeout: Timeout) -> Timeout:
     """The time-out as a call keeps it, infinity as None; raises `ValueError` for what is no time."""
-    if timeout is None or isinstance(timeout, Default):
-        return timeout
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
-        raise ValueError(f"timeout={timeout!r}: must be seconds, 0 or more, or None for no limit")
-    return None if timeout == math.inf else timeout
+    return timeout if isinstance(timeout, Default) else checked_seconds(timeout, f"timeout={timeout!r}")
 
 
 def checked_raises(raises: Raises) -> tuple[type[Exception], ...]:

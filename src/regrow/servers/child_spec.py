@@ -31,7 +31,18 @@ from typing import (
 
 from regrow.kernel.errors import InvalidSpec
 
-__all__ = ["BRUTAL_KILL", "ChildSpec", "ChildType", "Modules", "Restart", "ShutdownTime", "SpecKeys", "spec"]
+__all__ = [
+    "BRUTAL_KILL",
+    "KEYS",
+    "ChildSpec",
+    "ChildType",
+    "Modules",
+    "Restart",
+    "ShutdownTime",
+    "SpecKeys",
+    "spec",
+    "without_parameters",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")

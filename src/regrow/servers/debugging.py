@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from regrow.kernel.process import IDLE, WAITING, Envelope, Process
-from regrow.kernel.reports import brief
+from regrow.kernel.reports import brief, brief_message
 
 __all__ = [
     "LOG_LENGTH",
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Watcher = Callable[[Any, tuple[str, Any], Any], Any]
-"""``watcher(state, event, process_info) -> new state``; returning ``"done"`` takes it off."""
+"""``watcher(state, event, pid) -> new state``; returning ``"done"`` takes it off."""
 
 LOG_LENGTH: Final = 10
 """Events that a log keeps if nothing is said."""
@@ -60,14 +60,14 @@ class Debugging:
     def received(self, process: Process, envelope: Envelope) -> None:
         if self.statistics is not None:
             self.statistics["messages_in"] += 1
-        self._event(process, "in", _shown(process, envelope))
+        self._event(process, "in", brief_message(process, envelope))
 
     def handled(self, process: Process, envelope: Envelope, result: object) -> None:
         request = envelope[3]
         if request is not None and request.system:
             return
         if request is None:
-            self._event(process, "noreply", _shown(process, envelope))
+            self._event(process, "noreply", brief_message(process, envelope))
         else:
             if self.statistics is not None:
                 self.statistics["messages_out"] += 1
@@ -120,11 +120,3 @@ def install_by_name(process: Process, name: str) -> None:
 
 def new_statistics() -> dict[str, Any]:
     return {"started": time.time(), "messages_in": 0, "messages_out": 0}
-
-
-def _shown(process: Process, envelope: Envelope) -> str:
-    function, args, kwargs, _request = envelope
-    if function is None:
-        return brief(args)
-    words = [brief(each) for each in args] + [f"{key}={brief(value)}" for key, value in kwargs.items()]
-    return f"{getattr(function, '__name__', function)}({', '.join(words)})"

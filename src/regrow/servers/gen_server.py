@@ -26,34 +26,42 @@ instance; ``init``, if the class has one, plain or async, runs before the start 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from sys import _getframe
+from types import CoroutineType
 from typing import Any, ClassVar, Final, ParamSpec, Self, TypeVar, Unpack
 
 from regrow.kernel import death, signals
 from regrow.kernel.adoption import who_asks
-from regrow.kernel.errors import CallingSelf, CallTimeout, NoProcess, NotAllowed, Stop
+from regrow.kernel.errors import CallingSelf, CallTimeout, NotAllowed, Stop
 from regrow.kernel.mailbox import put
 from regrow.kernel.names import Name
 from regrow.kernel.process import INLINE, RUNNING, SETTLING, STARTING, Process, Request
-from regrow.kernel.reasons import NOPROC, NORMAL
+from regrow.kernel.reasons import NORMAL
 from regrow.kernel.reports import brief
 from regrow.kernel.runtime import runtime
 from regrow.kernel.targets import Target, resolve
+from regrow.kernel.timers import checked_seconds
+from regrow.servers.calls import Declared
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.handles import handle_by_name, handle_of, patient
 from regrow.servers.options import SPEC_KEYS, ClassKeywords, Options, StartOptions, check_keywords
 from regrow.servers.scope import Scope
 
-__all__ = ["GenServer", "stop", "within"]
+__all__ = ["HEADER", "GenServer", "stop", "within"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger("regrow")
 HEADER: Final = ("id", *SPEC_KEYS, "trap_exits", "max_mailbox")
-OWN: Final = ("start", "start_link", "child_spec", "options", "scope", "named", "of")
+OWN: Final = (
+    *("start", "start_link", "child_spec", "options", "scope", "named", "of"),
+    *("init", "handle_info", "handle_continue", "terminate", "code_change", "format_status", "name_for"),
+    *("stopping", "continue_with", "set_timeout"),
+)
 
 
 class GenServer:
@@ -81,10 +89,16 @@ class GenServer:
         # Only what was said: @dataclass(slots=True) makes the class a second time, and says nothing then.
         if given:
             cls._keywords = {**cls._keywords, **given}
+        refuse_async_init(cls)
         for name in OWN:
-            if hasattr(vars(cls).get(name), "function"):
+            if isinstance(vars(cls).get(name), Declared):
                 raise TypeError(
-                    f"{cls.__name__}.{name}: every server has a {name} of its own; give the call another name"
+                    f"{cls.__name__}.{name}: a server's {name} is no call; give the call another name"
+                )
+        for name, member in vars(cls).items():
+            if isinstance(member, staticmethod | classmethod) and isinstance(member.__func__, Declared):
+                raise TypeError(
+                    f"{cls.__name__}.{name}: a call is a plain method; take the @{type(member).__name__} off"
                 )
 
     # --- starting ---------------------------------------------------------------------------------------------------
@@ -94,7 +108,7 @@ class GenServer:
         """Start a server without a link with its starter. Gives its handle when ``init`` is through.
 
         Raises StartError with the reason, AlreadyStarted if the name is taken, StartIgnored if it chose not to
-        start. Elixir: ``GenServer.start/3``.
+        start, TypeError for an abstract class. Elixir: ``GenServer.start/3``.
         """
         process = await Options[P, T](_class(cls), {})._launch(args, kwargs, False, _getframe(1))
         handle: T = handle_of(_class(cls), process)
@@ -112,8 +126,18 @@ class GenServer:
 
     @classmethod
     def child_spec(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T]:
-        """How a supervisor starts this server with these arguments. Elixir: ``child_spec/1`` of ``use GenServer``."""
-        refuse_abstract_spec(_class(cls))
+        """How a supervisor starts this server with these arguments. Elixir: ``child_spec/1`` of ``use GenServer``.
+
+        InvalidSpec for keys of the class header that can't work, TypeError for an abstract class.
+
+        >>> from regrow import GenServer
+        >>> class Game(GenServer, restart="transient", shutdown=2.0):
+        ...     def __init__(self, game_id: str) -> None:
+        ...         self.game_id = game_id
+        >>> spec = Game.child_spec("g1")
+        >>> spec.args, spec.restart, spec.shutdown
+        (('g1',), 'transient', 2.0)
+        """
         return Options[P, T](_class(cls), {}).child_spec(*args, **kwargs)
 
     @classmethod
@@ -122,6 +146,15 @@ class GenServer:
 
         Leaving the block stops it with ``SHUTDOWN``. If it ends abnormally before, the block is cancelled and
         raises ServerExited. Elixir has none; it is ``start_link`` and a block.
+
+        >>> import asyncio
+        >>> from regrow import Agent, process
+        >>> async def main():
+        ...     async with Agent.scope(dict) as agent:
+        ...         inside = process.alive(agent)
+        ...     return inside, process.alive(agent)
+        >>> asyncio.run(main())
+        (True, False)
         """
         return Options[P, T](_class(cls), {}).scope(*args, **kwargs)
 
@@ -130,7 +163,13 @@ class GenServer:
         """The same starts with options: ``Game.options(name="g1", restart="temporary").child_spec("g1")``.
 
         ``name``, ``timeout`` (seconds for the start) and ``debug`` ("log", "statistics", "trace") say how to start;
-        ``id``, ``restart``, ``shutdown`` and ``significant`` are keys of the spec.
+        ``id``, ``restart``, ``shutdown`` and ``significant`` are keys of the spec. TypeError for another word,
+        ValueError or InvalidName for a value that can't be. Elixir: the options of ``GenServer.start_link/3``.
+
+        >>> from regrow import Agent
+        >>> spec = Agent.options(name="stock", restart="temporary").child_spec(dict)
+        >>> spec.id, spec.restart
+        ('stock', 'temporary')
         """
         return Options(_class(cls), dict(options))
 
@@ -139,13 +178,24 @@ class GenServer:
         """A handle by name. It looks the name up at every message, so it outlives restarts; nothing is looked up now.
 
         InvalidName for what can't be a name. Elixir: any ``GenServer.server()`` that is a name.
+
+        >>> import asyncio
+        >>> from regrow import Agent
+        >>> async def main():
+        ...     await Agent.options(name="stock").start_link(dict, apples=2)
+        ...     return await Agent.named("stock").get(dict.copy)
+        >>> asyncio.run(main())
+        {'apples': 2}
         """
         handle: Self = handle_by_name(cls, name)
         return handle
 
     @classmethod
     def of(cls, pid: Target, /) -> Self:
-        """A handle of the process *pid*. NoProcess if it is gone; TypeError if it is another kind of server."""
+        """A handle of the process *pid*. NoProcess if it is gone; TypeError if it is another kind of server.
+
+        Elixir needs none: a pid is what one calls.
+        """
         process = resolve(pid)
         if process is None:
             raise death.no_process(pid)
@@ -185,14 +235,41 @@ class GenServer:
         return status
 
     def _boot(self) -> Any:
-        return self.init()  # type: ignore[attr-defined]  # looked for when the behaviour is made
+        result = self.init()  # type: ignore[attr-defined]  # looked for when the behaviour is made
+        if type(result) is CoroutineType:
+            return self._initialised(result)
+        return self._refuse_result(result)
+
+    async def _initialised(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._refuse_result(await coroutine)
+
+    def _refuse_result(self, result: object) -> None:
+        if result is not None:
+            raise TypeError(
+                f"{type(self).__name__}.init returned {result!r}: it must return nothing, the state is self. "
+                "Raise Ignore or Stop(reason) to say something else"
+            )
 
     # --- what a handler may ask for ---------------------------------------------------------------------------------
 
     def stopping(self, value: T, reason: object = NORMAL) -> T:
         """``return self.stopping(value, reason)``: reply, and stop. ``terminate`` runs first, then the reply is sent.
 
-        Elixir: ``{:stop, reason, reply, state}``. Without a reply ``raise Stop(reason)``.
+        Elixir: ``{:stop, reason, reply, state}``. Without a reply ``raise Stop(reason)``. NotAllowed outside of a
+        handler, as for the two below.
+
+        >>> import asyncio
+        >>> from regrow import GenServer, call, process
+        >>> class Till(GenServer):
+        ...     @call
+        ...     def close(self) -> str:
+        ...         return self.stopping("closed")
+        >>> async def main():
+        ...     till = await Till.start_link()
+        ...     process.monitor(till)
+        ...     return await till.close(), (await process.receive()).reason
+        >>> asyncio.run(main())
+        ('closed', NORMAL)
         """
         process = _process_of(self)
         if process.status == STARTING:
@@ -204,7 +281,23 @@ class GenServer:
     def continue_with(self, term: object) -> None:
         """Call ``handle_continue(term)`` right after this handler, before any message that waits.
 
-        Elixir: ``{:continue, term}``. The reply of a call is sent before.
+        Elixir: ``{:continue, term}``. The reply of a call is sent before. NotAllowed if it is asked for twice.
+
+        >>> import asyncio
+        >>> from regrow import GenServer, call
+        >>> class Shop(GenServer):
+        ...     def init(self) -> None:
+        ...         self.stock = "none"
+        ...         self.continue_with("fetch")
+        ...     def handle_continue(self, term: str) -> None:
+        ...         self.stock = f"after {term}"
+        ...     @call
+        ...     def ask(self) -> str:
+        ...         return self.stock
+        >>> async def main():
+        ...     return await (await Shop.start_link()).ask()
+        >>> asyncio.run(main())
+        'after fetch'
         """
         process = _process_of(self)
         extra = process.more()
@@ -218,12 +311,26 @@ class GenServer:
     def set_timeout(self, seconds: float | None) -> None:
         """Send ``TIMEOUT`` to ``handle_info`` if no message comes within *seconds* after this handler.
 
-        Once; any message ends it, and None takes it back. Elixir: the time-out in a callback's return tuple.
+        Once; any message ends it, and None takes it back. ValueError for what is no time. Elixir: the time-out in a
+        callback's return tuple.
+
+        >>> import asyncio
+        >>> from regrow import TIMEOUT, GenServer, Shutdown, Stop, process
+        >>> class Session(GenServer):
+        ...     def init(self) -> None:
+        ...         self.set_timeout(0.001)
+        ...     def handle_info(self, message: object) -> None:
+        ...         raise Stop(Shutdown("idle" if message is TIMEOUT else "told"))
+        >>> async def main():
+        ...     process.trap_exits()
+        ...     await Session.start_link()
+        ...     return (await process.receive()).reason
+        >>> asyncio.run(main())
+        Shutdown(detail='idle')
         """
-        if seconds is not None and (isinstance(seconds, bool) or not seconds >= 0):
-            raise ValueError(f"set_timeout({seconds!r}): must be seconds, 0 or more, or None for no time-out")
+        seconds = checked_seconds(seconds, f"set_timeout({seconds!r})")
         process = _process_of(self)
-        process.more().patience = None if seconds == float("inf") else seconds
+        process.more().patience = seconds
         _settle_later(process)
 
 
@@ -233,10 +340,10 @@ def _class(cls: Any) -> type[Any]:
     return found
 
 
-def refuse_abstract_spec(server: type[Any]) -> None:
-    if missing := getattr(server, "__abstractmethods__", None):
+def refuse_async_init(cls: type[Any]) -> None:
+    if inspect.iscoroutinefunction(vars(cls).get("__init__")):
         raise TypeError(
-            f"{server.__name__} can't be a child: {', '.join(sorted(missing))} is abstract. Use a subclass"
+            f"{cls.__name__}.__init__ can't be async: move what has to wait to async def init(self)"
         )
 
 
@@ -260,14 +367,21 @@ def within(handle: T, seconds: float | None) -> T:
     """The same handle with a time-out of its own: ``await within(game, 0.5).play(4, "x")``. None waits for ever.
 
     ValueError for what is no time, TypeError for what is no handle. Elixir: the last argument of ``GenServer.call``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, CallTimeout, within
+    >>> async def main():
+    ...     agent = await Agent.start_link(dict)
+    ...     try:
+    ...         await within(agent, 0.001).get(lambda _: asyncio.sleep(60))
+    ...     except CallTimeout:
+    ...         return "too late"
+    >>> asyncio.run(main())
+    'too late'
     """
     if not hasattr(type(handle), "__regrow_process__"):
         raise TypeError(f"within takes a handle, such as start_link or named give, and not {handle!r}")
-    if seconds is not None and (
-        isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0
-    ):
-        raise ValueError(f"within(..., {seconds!r}): must be seconds, 0 or more, or None for no limit")
-    made: T = patient(handle, None if seconds == float("inf") else seconds)
+    made: T = patient(handle, checked_seconds(seconds, f"within(..., {seconds!r})"))
     return made
 
 
@@ -275,30 +389,35 @@ async def stop(target: Target, reason: object = NORMAL, timeout: float | None = 
     """Ask a server to stop with *reason*, and wait until it is gone; its ``terminate`` runs.
 
     Raises NoProcess if there is none, ServerExited if it ended for another reason, CallTimeout if it takes longer
-    than *timeout* seconds (it goes on stopping), CallingSelf in the server itself. Elixir: ``GenServer.stop/3``.
+    than *timeout* seconds (it goes on stopping), CallingSelf in the server itself. NotAllowed for a process that is
+    no server. Elixir: ``GenServer.stop/3``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, process, stop
+    >>> async def main():
+    ...     agent = await Agent.start_link(dict)
+    ...     await stop(agent)
+    ...     return process.alive(agent)
+    >>> asyncio.run(main())
+    False
     """
-    if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0
-    ):
-        raise ValueError(f"timeout={timeout!r}: must be seconds, 0 or more, or None for no limit")
+    timeout = checked_seconds(timeout, f"timeout={timeout!r}")
     process = resolve(target)
     if process is None:
-        raise NoProcess(NOPROC, target, "stop")
+        raise death.no_process(target, "stop")
     rt = process.runtime
     rt.check(process)
     if who_asks(rt) is process:
         raise CallingSelf(f"{process!r} can't wait for its own end: raise Stop({reason!r}) in its handler")
     if process.behaviour.handle_info is None:
         raise NotAllowed(f"{process!r} is no server: send it an exit signal, process.exit(pid, SHUTDOWN)")
-    gone: asyncio.Future[object] = rt.loop.create_future()
-    cancel = signals.watch(process, lambda _process, why: None if gone.done() else gone.set_result(why))
+    gone = signals.end_of(process)
     put(process, (_stop, (reason,), {}, _Unanswered(process, gone, who_asks(rt), "stop", system=True)))
     try:
         actual = await asyncio.wait_for(gone, timeout)
     except TimeoutError:
         raise CallTimeout(f"{process!r} has not stopped within {timeout:g} s; it goes on stopping") from None
     finally:
-        cancel()
         who_asks(rt)  # raises what has ended the caller meanwhile
     if actual is not reason and actual != reason:
         raise death.exited(process, actual, "stop")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 from asyncio import _get_running_loop
 from collections.abc import Callable
+from contextvars import copy_context
 from sys import _getframe, exception
-from threading import get_ident
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from regrow.kernel.process import DEAD, EXITING, IDLE, Behaviour, Pid, Process
 from regrow.kernel.runtime import runtime
 from regrow.kernel.scheduler import NO_KEYWORDS
 from regrow.servers.calls import Call, Cast, Client, Declared, Default
-from regrow.servers.rendezvous import DEFAULT_TIMEOUT, NOT_DONE, conclude, meet, run_inline, seconds
+from regrow.servers.rendezvous import DEFAULT_TIMEOUT, NOT_DONE, conclude, meet, run_inline
 
 __all__ = ["Named", "handle_by_name", "handle_class", "handle_of", "patient"]
 
@@ -78,9 +78,6 @@ class Handle:
 
     def __dir__(self) -> list[str]:
         return list(type(self)._members)
-
-    def __bool__(self) -> bool:
-        return True
 
     def _address(self) -> Any:
         target = self._target
@@ -157,8 +154,8 @@ def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
 
 
 def _calling(member: Call[Any, Any]) -> Callable[..., Any]:
-    function, raises, name = member.function, member.raises, member.name
-    usual = DEFAULT_TIMEOUT if isinstance(member.timeout, Default) else seconds(member.timeout)
+    function, raises, name = member.function, member.raises, member.name.lstrip("_")
+    usual = DEFAULT_TIMEOUT if isinstance(member.timeout, Default) else member.timeout
     usual_zero = usual == 0
 
     @functools.wraps(function)
@@ -206,14 +203,13 @@ def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
                 return
             refuse_another_kind(self, process, name)
         rt = process.runtime
-        if rt.closed or get_ident() != rt.thread or _get_running_loop() is not rt.loop:
+        if rt.closed or _get_running_loop() is not rt.loop:
             rt.check(self)
         if rt.current is not None or rt.dying:
             who_asks(rt)
         if process.status != DEAD:
             put(process, (function, args, kwargs or NO_KEYWORDS, None))
 
-    message.__name__ = name
     return message
 
 
@@ -246,7 +242,10 @@ _set_timeout = Handle.__dict__["_timeout"].__set__
 
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
-    return new(handle_class(server), process)
+    handle = object.__new__(server.__dict__.get("_regrow_handle_class") or handle_class(server))
+    _set_target(handle, process)
+    _set_timeout(handle, ...)
+    return handle
 
 
 def handle_by_name(server: type[Any], name: Any) -> Any:
@@ -260,7 +259,7 @@ def _by_pid(server: type[Any], pid: Pid) -> Any:
     rt = runtime()
     process = rt.processes.get(pid)
     if process is None:
-        process = Process(rt, _gone, None, rt.context, DEAD)
+        process = Process(rt, _gone, None, copy_context(), DEAD)
         process.pid = pid
     return handle_of(server, process)
 

@@ -14,13 +14,14 @@ from typing import Any, Final, Generic, ParamSpec, TypedDict, TypeVar, cast
 from regrow.kernel.adoption import current_process
 from regrow.kernel.names import Name, check_name
 from regrow.kernel.process import Process
+from regrow.kernel.timers import checked_seconds
 from regrow.servers import starting
 from regrow.servers.behaviour import behaviour_of, keywords_of
 from regrow.servers.child_spec import ChildSpec, Restart, ShutdownTime
 from regrow.servers.handles import handle_of
 from regrow.servers.scope import Ended, Scope
 
-__all__ = ["ClassKeywords", "Options", "StartOptions", "check_keywords"]
+__all__ = ["SPEC_KEYS", "ClassKeywords", "Options", "StartOptions", "check_keywords", "name_of"]
 
 P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
@@ -83,17 +84,13 @@ class Options(Generic[P, T_co]):
         if given.get("name") is not None:
             check_name(given["name"])
         timeout = given.get("timeout")
-        if timeout is not None and (
-            isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0
-        ):
-            raise ValueError(f"timeout={timeout!r}: must be seconds, 0 or more, or None for no limit")
+        self._timeout = checked_seconds(timeout, f"timeout={timeout!r}")
         for each in given.get("debug", ()):
             if each not in DEBUG:
                 raise ValueError(f"debug={given['debug']!r}: must be some of {', '.join(map(repr, DEBUG))}")
         self._server = server
         self._given = given
         self._name = given.get("name")
-        self._timeout = timeout
         self._debug = tuple(given.get("debug", ()))
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
@@ -109,6 +106,7 @@ class Options(Generic[P, T_co]):
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
         server, given = self._server, self._given
+        refuse_abstract(server, "a child")
         header = keywords_of(server)
         spec_id = given.get("id", self._name)
         if spec_id is None:
@@ -146,7 +144,7 @@ class Options(Generic[P, T_co]):
         ended: Ended | None = None,
     ) -> Process:
         server = self._server
-        refuse_abstract(server)
+        refuse_abstract(server, "started")
         process = starting.launch(
             behaviour_of(server),
             server,
@@ -165,10 +163,10 @@ class Options(Generic[P, T_co]):
         return process
 
 
-def refuse_abstract(server: type[Any]) -> None:
+def refuse_abstract(server: type[Any], become: str) -> None:
     if missing := getattr(server, "__abstractmethods__", None):
         raise TypeError(
-            f"{server.__name__} can't be started: {', '.join(sorted(missing))} is abstract. Start a subclass"
+            f"{server.__name__} can't be {become}: {', '.join(sorted(missing))} is abstract. Use a subclass"
         )
 
 

@@ -9,7 +9,6 @@ first, and the client takes its own pending exit before it sees a reply or an er
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from functools import partial
 from types import CoroutineType, FrameType
@@ -20,14 +19,15 @@ from regrow.kernel.adoption import current_process, who_asks
 from regrow.kernel.errors import CallingSelf, Deadlock
 from regrow.kernel.mailbox import put
 from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
-from regrow.kernel.runtime import Runtime, runtime
+from regrow.kernel.runtime import Runtime
 from regrow.kernel.steps import start_steps
 from regrow.kernel.timers import expire_after, expire_now, forget_expiry
-from regrow.servers.reply import Reply, answer_early_by
+from regrow.servers.reply import Reply
 
-__all__ = ["DEFAULT_TIMEOUT", "NOT_DONE", "conclude", "meet", "run_inline"]
+__all__ = ["DEFAULT_TIMEOUT", "NOT_DONE", "ask", "conclude", "meet", "run_inline"]
 
 DEFAULT_TIMEOUT: Final = 5.0
+"""Seconds that a call waits if nothing is said."""
 
 
 class Raised:
@@ -62,6 +62,9 @@ def run_inline(process: Process, function: Callable[..., Any], args: Any, kwargs
         result = process.context.copy().run(function, process.server, *args, **kwargs)
     except BaseException as error:
         rt.current = before
+        if scheduler.arguments_refused(error):
+            process.status = IDLE
+            raise
         return Raised(error)
     rt.current = before
     if process.status == INLINE and process.mailbox is None and process.request is None:
@@ -229,21 +232,3 @@ def who_asks_quietly(rt: Runtime) -> Process | None:
         task = asyncio.current_task(rt.loop)
         process = rt.tasks.get(task) if task is not None else None
     return process
-
-
-def seconds(timeout: float | None) -> float | None:
-    """A time-out as the kernel takes it: None for infinity."""
-    return None if timeout is None or timeout == math.inf else timeout
-
-
-def _request_now() -> Request | None:
-    """For a Reply that is made while a call is handled: that call's request, made now if the call runs inline."""
-    process = runtime().current
-    if process is None:
-        return None
-    if process.request is None and process.status == INLINE:
-        process.request = Request(process, process.runtime.loop.create_future(), None, "")
-    return process.request
-
-
-answer_early_by(_request_now)

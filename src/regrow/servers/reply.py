@@ -21,10 +21,10 @@ from typing import Any, Generic, TypeVar
 
 from regrow.kernel.adoption import refuse_the_dead
 from regrow.kernel.errors import NoCurrentProcess
-from regrow.kernel.process import Deferred, Request
+from regrow.kernel.process import INLINE, Deferred, Request
 from regrow.kernel.runtime import runtime
 
-__all__ = ["Reply", "ReplyDropped", "answer_early_by", "run_directly"]
+__all__ = ["Reply", "ReplyDropped", "run_directly"]
 
 R = TypeVar("R")
 X = TypeVar("X")
@@ -39,6 +39,25 @@ class Reply(Deferred, Generic[R]):
 
     The first answer counts, later ones are ignored. One Reply may be returned by several calls, and answers all of
     them. Made while a call is handled, it may also answer that call before the handler is through.
+
+    >>> import asyncio
+    >>> from regrow import GenServer, Reply, call, cast
+    >>> class Table(GenServer):
+    ...     @call
+    ...     def wait(self) -> Reply[str]:
+    ...         self.waiting = Reply[str]()
+    ...         return self.waiting
+    ...     @cast
+    ...     def serve(self, dish: str) -> None:
+    ...         self.waiting.send(dish)
+    >>> async def main():
+    ...     table = await Table.start_link()
+    ...     guest = asyncio.create_task(table.wait())
+    ...     await asyncio.sleep(0)
+    ...     table.serve("soup")
+    ...     return await guest
+    >>> asyncio.run(main())
+    'soup'
     """
 
     __slots__ = ("_early", "_outcome", "_waiting")
@@ -53,11 +72,11 @@ class Reply(Deferred, Generic[R]):
         self._outcome: tuple[Any, BaseException | None] | None = None
         # The call being handled now may be answered ahead of the return, but does not depend on this Reply: if the
         # handler returns something else, that is the answer.
-        request = _handled_now()
+        request = handled_now()
         self._early = None if request is _here.hidden else request
 
     def send(self, value: R) -> None:
-        """Answer with *value*."""
+        """Answer with *value*. WrongThread from another thread than the callers'. Elixir: ``GenServer.reply/2``."""
         self._settle(value, None)
 
     def fail(self, error: BaseException) -> None:
@@ -123,27 +142,17 @@ def _answer(request: Request | _Own, value: Any, error: BaseException | None) ->
 # --- which call is being handled ----------------------------------------------------------------------------------
 
 
-def _no_request() -> Request | None:
-    return None
-
-
-_current_request: Callable[[], Request | None] = _no_request
-
-
-def _handled_now() -> Request | None:
+def handled_now() -> Request | None:
+    """The request of the call that is being handled, made now if the call runs inline and has none."""
     try:
-        return _current_request()
+        process = runtime().current
     except NoCurrentProcess:  # no event loop: a unit test runs the plain function
         return None
-
-
-def answer_early_by(current_request: Callable[[], Request | None]) -> None:
-    """Tell `Reply` how to find the call that is being handled on this thread; `rendezvous` does so once.
-
-    It may say None where the answer can't arrive before the handler returns anyway, as in a call run inline.
-    """
-    global _current_request
-    _current_request = current_request
+    if process is None:
+        return None
+    if process.request is None and process.status == INLINE:
+        process.request = Request(process, process.runtime.loop.create_future(), None, "")
+    return process.request
 
 
 # --- a call on self: the function, there and then -----------------------------------------------------------------
@@ -195,7 +204,7 @@ class _Hiding:
 
 async def run_directly(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Run a call's function without a message: await what it returns if that is a coroutine or a Reply."""
-    hiding = _Hiding(_handled_now())
+    hiding = _Hiding(handled_now())
     with hiding:
         result = function(*args, **kwargs)
     if isinstance(result, types.CoroutineType):

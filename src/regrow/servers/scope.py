@@ -30,7 +30,8 @@ class Scope(Generic[T_co]):
         self._start = start
         self._process: Process | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._died = self._sent = self._closing = False
+        self._died = self._sent = self._closing = self._told = False
+        self._server: Any = None
         self._entry = 0
         self._reason: object = None
         self._gone: asyncio.Future[None] | None = None
@@ -42,6 +43,7 @@ class Scope(Generic[T_co]):
         self._entry = self._task.cancelling()
         # No link: its death is told by the block's end, not by an exit signal.
         self._process, handle = await self._start(self._ended)
+        self._server = self._process.server
         self._gone = self._process.runtime.loop.create_future()
         parent = self._process.runtime.processes.get(self._process.parent or Pid(0))
         if parent is not None:  # the owner's end still ends the tree, when it comes without leaving the block
@@ -57,18 +59,17 @@ class Scope(Generic[T_co]):
 
     def _ended(self, _process: Process, reason: object) -> None:
         self._reason = reason
-        if (
-            self._gone is None
-        ):  # while it is being started: the start raises, or the block sees it when it begins
+        if self._gone is None:  # still being started: the start raises, or the block sees it when it begins
             return
         if not self._gone.done():
             self._gone.set_result(None)
-        if self._closing or reason is NORMAL or self._task is None:
+        if self._told or reason is NORMAL or self._task is None:
             return
         self._died = True
-        if (
-            asyncio.current_task() is self._task
-        ):  # its own doing: a task can't take back a cancellation of itself
+        if self._closing:  # it had come to its end before it came to the message that it should
+            return
+        if asyncio.current_task() is self._task:
+            # Its own doing: a task can't take back a cancellation of itself.
             asyncio.get_running_loop().call_soon(self._cancel)
         else:
             self._cancel()
@@ -91,8 +92,10 @@ class Scope(Generic[T_co]):
             await self._stop(self._process)
         if not self._died:
             return
-        failure = death.exited(self._process, self._reason, "") if self._process is not None else None
-        assert failure is not None
+        assert self._process is not None
+        failure = death.exited(self._process, self._reason, "")
+        if failure.__cause__ is None:  # a supervisor that gave up ends with SHUTDOWN, and leaves word why
+            failure.__cause__ = getattr(self._server, "_last_words", None)
         if kind is None or kind is GeneratorExit or (error_is_cancel(error) and self._sent and not outer):
             raise failure from failure.__cause__
         if error_is_cancel(error):
@@ -100,16 +103,21 @@ class Scope(Generic[T_co]):
         assert error is not None
         raise BaseExceptionGroup("the block and its server both failed", [error, failure]) from None
 
+    def _is_told(self) -> None:
+        self._told = True
+
     async def _stop(self, process: Process) -> None:
         assert self._gone is not None
-        signals.stop_signal(process, SHUTDOWN)
+        signals.stop_signal(process, SHUTDOWN, self._is_told)
         bound = None if process.behaviour.children is not None else process.behaviour.shutdown
         try:
             await asyncio.wait_for(asyncio.shield(self._gone), bound)
         except TimeoutError:
+            self._is_told()
             signals.kill(process)
             await self._gone
         except asyncio.CancelledError:
+            self._is_told()
             signals.kill(process)
             await asyncio.shield(self._gone)
             raise

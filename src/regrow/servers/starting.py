@@ -197,6 +197,7 @@ def _failure(process: Process, error: BaseException | None) -> BaseException:
     elif isinstance(error, Stop | ProcessExit):
         reason = error.reason
         failure = StartError(reason)
+        failure.__cause__ = error.__cause__
     elif isinstance(error, KeyboardInterrupt | SystemExit):
         reason = failure = error
     else:

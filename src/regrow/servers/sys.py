@@ -35,8 +35,8 @@ from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import NORMAL, strip
 from regrow.kernel.runtime import runtime
 from regrow.kernel.targets import Target, resolve
+from regrow.kernel.timers import checked_seconds
 from regrow.servers import gen_server, rendezvous
-from regrow.servers.calls import checked_timeout
 from regrow.servers.debugging import LOG_LENGTH, Watcher, debugging_of, new_statistics, release
 
 __all__ = [
@@ -329,7 +329,8 @@ async def _ask(target: Target, function: Callable[[Any], Any], timeout: float | 
             return _Failed(strip(error))
         return _finish(result) if type(result) is CoroutineType else result
 
-    answer = await rendezvous.ask(process, run, timeout=checked_timeout(timeout), label=f"sys.{label}")  # type: ignore[arg-type]
+    patience = checked_seconds(timeout, f"sys.{label}(timeout={timeout!r})")
+    answer = await rendezvous.ask(process, run, timeout=patience, label=f"sys.{label}")
     if isinstance(answer, _Failed):
         raise answer.error
     return answer

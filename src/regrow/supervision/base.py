@@ -20,11 +20,14 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, cast
 
-from regrow.kernel.errors import Ignore
+from regrow.kernel.errors import Ignore, Stop
 from regrow.kernel.mailbox import Exit, put
 from regrow.kernel.process import Pid, Process
+from regrow.kernel.reasons import SHUTDOWN, describe
 from regrow.kernel.runtime import runtime
+from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import HEADER, GenServer
+from regrow.supervision.errors import GaveUp
 from regrow.supervision.exits import hear_exits
 from regrow.supervision.flags import FLAG_NAMES, Flags, merge, refuse_unknown
 from regrow.supervision.intensity import RestartIntensity
@@ -44,6 +47,7 @@ class BaseSupervisor(GenServer):
     _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
     _flags: Flags
     _intensity: RestartIntensity
+    _last_words: BaseException | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         for name, value in keywords.items():
@@ -152,6 +156,17 @@ class BaseSupervisor(GenServer):
     def terminate(self, reason: object) -> Any:
         """End all children, however long it takes."""
         return drive(self._stop_children())
+
+    def _give_up(self, spec: ChildSpec[Any], reason: object) -> Stop:
+        """The end for want of restarts: ``SHUTDOWN``, and word for the owner of a ``scope`` why."""
+        allowed, seconds = self._flags.max_restarts, self._flags.max_seconds
+        child = getattr(spec.start, "__qualname__", spec.start)
+        self._last_words = GaveUp(
+            f"{child} needed more than {allowed} restarts in {seconds:g} s; it ended last with {describe(reason)}"
+        )
+        if isinstance(reason, BaseException):
+            self._last_words.__cause__ = reason
+        return Stop(SHUTDOWN)
 
     def _later(self, function: Any, *args: Any) -> None:
         """Do ``function(self, *args)`` after everything that waits in the own queue."""

@@ -31,9 +31,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
-from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored, Stop
+from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored
 from regrow.kernel.process import Pid
-from regrow.kernel.reasons import SHUTDOWN, is_clean
+from regrow.kernel.reasons import is_clean
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
@@ -75,6 +75,25 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     Flags, all optional, in the class header or at the start: ``max_restarts`` in ``max_seconds`` (3 in 5 seconds),
     ``max_children`` (no limit), ``extra_arguments`` (put before the arguments of every child's start), ``strategy``
     (``"one_for_one"`` is the only one). ``InvalidFlags`` says what is wrong with them.
+
+    Where flags depend on the arguments of the start, ``init`` makes them:
+
+    >>> import asyncio
+    >>> from regrow import Agent, DynamicSupervisor, MaxChildren
+    >>> class Rooms(DynamicSupervisor, max_seconds=1.0):
+    ...     def init(self, seats):
+    ...         return self.flags(max_children=seats)
+    >>> async def main():
+    ...     async with Rooms.scope(1) as rooms:
+    ...         await rooms.start_child((Agent, dict))
+    ...         try:
+    ...             await rooms.start_child((Agent, dict))
+    ...         except MaxChildren as full:
+    ...             print(full)
+    ...         return [row.type async for row in rooms.iter_children()]
+    >>> asyncio.run(main())
+    the supervisor has its max_children=1 already; end a child first or raise the limit
+    ['worker']
     """
 
     _flag_names: ClassVar[tuple[str, ...]] = DYNAMIC_FLAG_NAMES
@@ -146,7 +165,8 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         """All children, ``page`` at a time: ``async for row in games.iter_children()``.
 
         The children are those of the moment of the first step; who ends meanwhile is left out, and so is who is
-        restarted meanwhile, since that is a new process.
+        restarted meanwhile, since that is a new process. Raises ``ValueError`` for a page of less than one.
+        Elixir has none.
         """
         if isinstance(page, bool) or not isinstance(page, int) or page < 1:
             raise ValueError(f"page={page!r}: must be a whole number, 1 or more")
@@ -164,7 +184,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     def flags(self, **values: Unpack[DynamicFlags]) -> Flags:
         """The flags of the class header with these laid over them: what ``init`` returns.
 
-        Elixir: ``DynamicSupervisor.init/1``.
+        Raises ``InvalidFlags``. Elixir: ``DynamicSupervisor.init/1``.
         """
         return self._checked(self._merged(values))
 
@@ -228,7 +248,6 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             self._table.pop(pid, None)
 
     def _stop_children(self) -> Stepwise[None]:
-        self._restarting.clear()
         yield from self._stop(list(self._table))
 
     def _child_pids(self) -> Iterable[Pid]:
@@ -265,12 +284,12 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         restart = spec.restart == "permanent" or (spec.restart == "transient" and not is_clean(reason))
         if restart or not is_clean(reason):
             self._report("child_terminated", spec, pid, reason)
-        return self._restart(pid, spec) if restart else None
+        return self._restart(pid, spec, reason) if restart else None
 
-    def _restart(self, old: Pid, spec: ChildSpec[Any]) -> Any:
+    def _restart(self, old: Pid, spec: ChildSpec[Any], reason: object) -> Any:
         if not self._intensity.admit():
             self._report("shutdown", spec, old, MAX_RESTARTS)
-            raise Stop(SHUTDOWN)
+            raise self._give_up(spec, reason)
         return drive(self._start_again(old, spec))
 
     def _start_again(self, old: Pid, spec: ChildSpec[Any]) -> Stepwise[None]:
@@ -281,15 +300,15 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         except StartError as error:
             self._report("start_error", spec, old, error.reason)
             self._restarting[old] = spec
-            self._later(DynamicSupervisor._retry, old)
+            self._later(DynamicSupervisor._retry, old, error.reason)
         else:
             self._table[started.pid] = spec
             self._report("progress", spec, started.pid, None)
 
-    def _retry(self, old: Pid) -> Any:
+    def _retry(self, old: Pid, reason: object) -> Any:
         """Try a failed restart again, unless somebody has terminated the child meanwhile."""
         spec = self._restarting.pop(old, None)
-        return None if spec is None else self._restart(old, spec)
+        return None if spec is None else self._restart(old, spec, reason)
 
     def _report(self, kind: Report, spec: ChildSpec[Any], pid: Pid, reason: object) -> None:
         report(kind, self._me, spec, pid, reason, extra_arguments=self._flags.extra_arguments)

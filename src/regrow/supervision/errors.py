@@ -68,6 +68,13 @@ class FailedToStartChild:
     reason: object
 
 
+class GaveUp(Exception):
+    """Why a supervisor gave up, for a reader: which child, the limits, and the last crash as ``__cause__``.
+
+    Its exit reason is ``SHUTDOWN`` all the same, as in Elixir; this is the ``__cause__`` of what its ``scope`` raises.
+    """
+
+
 class BadStart(StartError):
     """A start function returned ``reason``, which is no process: Elixir's ``{:error, value}``."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypedDict, get_args
+from typing import Any, Final, Literal, get_args
 
 from regrow.kernel.errors import InvalidFlags
 
@@ -22,17 +22,6 @@ AutoShutdown = Literal["never", "any_significant", "all_significant"]
 
 STRATEGIES: Final = get_args(Strategy)
 AUTO_SHUTDOWNS: Final = get_args(AutoShutdown)
-
-
-class FlagValues(TypedDict, total=False):
-    """Flags as keywords, each one optional: what class headers and starts take."""
-
-    strategy: Strategy
-    max_restarts: int
-    max_seconds: float
-    max_children: float | None
-    extra_arguments: Sequence[Any]
-    auto_shutdown: AutoShutdown
 
 
 @dataclass(frozen=True, slots=True)

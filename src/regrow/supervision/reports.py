@@ -71,7 +71,7 @@ def report(
             "significant": spec.significant,
         },
     }
-    shown = getattr(spec.start, "__qualname__", spec.start) if child_id is None else repr(child_id)
+    shown = getattr(spec.start, "__qualname__", spec.start) if child_id is None else brief(child_id)
     because = "" if kind == "progress" else f": {describe(reason)}"
     logger.log(
         level,

@@ -20,6 +20,7 @@ from regrow.kernel.errors import InvalidSpec
 from regrow.kernel.process import Pid
 from regrow.kernel.targets import resolve
 from regrow.servers.child_spec import KEYS, ChildSpec, without_parameters
+from regrow.servers.gen_server import GenServer
 from regrow.servers.tasks.task import Task
 from regrow.supervision.errors import ChildNotFound
 
@@ -77,6 +78,13 @@ def _from_start(start: Any, args: tuple[Any, ...]) -> ChildSpec[Any]:
     start = without_parameters(start)
     if isinstance(start, type):
         return _from_class(start, args)
+    owner = getattr(start, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, GenServer) and hasattr(GenServer, start.__name__):
+        name = owner.__name__
+        raise InvalidSpec(
+            f"{name}.{start.__name__} is how a server is started by hand: give the class, {name} or "
+            f"({name}, argument...), or {name}.child_spec(argument...)"
+        )
     if inspect.iscoroutinefunction(start):
         return Task.child_spec(start, *args)
     if inspect.isroutine(start):

@@ -18,7 +18,7 @@ from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
 from regrow.kernel.process import EXITING, Pid, Process
 from regrow.kernel.reasons import strip
 from regrow.kernel.signals import kill, link
-from regrow.kernel.targets import is_handle, resolve
+from regrow.kernel.targets import is_handle
 from regrow.servers.behaviour import behaviour_of
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
@@ -49,7 +49,7 @@ def start_child(
     newest = next(reversed(me.runtime.processes))
     try:
         return (yield from _run_function(me, spec, args, known))
-    except StartError:
+    except BaseException:  # a StartError, or the end of the supervisor itself
         _kill_leftovers(me, newest)
         raise
 
@@ -101,10 +101,8 @@ def _failure(me: Process, error: BaseException) -> BaseException:
         return error
     if isinstance(error, ProcessExit):
         return StartError(error.reason)
-    if isinstance(
-        error, (KeyboardInterrupt, SystemExit)
-    ):  # what wants to end the program goes on to the loop
-        me.runtime.loop.call_soon(_raise, error)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        me.runtime.loop.call_soon(_raise, error)  # what wants to end the program goes on to the loop
     return StartError(strip(error))
 
 
@@ -113,7 +111,7 @@ def _raise(error: BaseException) -> None:
 
 
 def _kill_leftovers(me: Process, newest: Pid) -> None:
-    """Kill the children of ``me`` that were started since ``newest``, by a function that then failed."""
+    """Kill the children of ``me`` that were started since ``newest``, by a function that did not get through."""
     since: list[Process] = []
     for pid in reversed(me.runtime.processes):
         if pid <= newest:
@@ -132,13 +130,24 @@ async def _in_time(made: Any, timeout: float | None) -> Any:
 def _accepted(me: Process, made: Any, known: Container[Pid]) -> Started:
     """The process that a start function returned, linked to the supervisor."""
     child = made.pid if isinstance(made, StartResult) else made
-    process = resolve(child) if type(child) is int or is_handle(child) else None
-    if process is None and type(child) is int and child in queued_exits(me):
-        return Started(Pid(child), child, made)  # it has died since: the supervisor comes to that in its turn
-    if process is None or process is me or process.pid == me.parent or process.pid in known:
+    pid = _pid_of(child)
+    if pid is None or pid in (me.pid, me.parent) or pid in known:
         raise BadStart(made)
-    link(me, process)
-    return Started(process.pid, shown(process), made)
+    process = me.runtime.processes.get(pid)
+    if process is not None:
+        link(me, process)
+        return Started(pid, shown(process), made)
+    if pid in queued_exits(me):  # it has died since: the supervisor comes to that in its turn
+        return Started(pid, child, made)
+    raise BadStart(made)
+
+
+def _pid_of(child: Any) -> Pid | None:
+    """The pid that this is, or that the process of this handle has or had; None for anything else."""
+    if is_handle(child):
+        process: Process | None = child.__regrow_process__()
+        return None if process is None else process.pid
+    return Pid(child) if type(child) is int else None
 
 
 def shown(process: Process) -> Any:

@@ -68,6 +68,20 @@ class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the st
 
     A child that fails to start ends those before it, in reverse, and the start: ``StartError`` with the reason
     ``Shutdown(FailedToStartChild(id, reason))``.
+
+    >>> import asyncio
+    >>> from regrow import Agent, Supervisor
+    >>> class Stores(Supervisor, strategy="one_for_one"):
+    ...     def init(self, *names):
+    ...         return [Agent.options(name=each).child_spec(dict) for each in names]
+    >>> async def main():
+    ...     async with Stores.scope("fruit", "tea") as stores:
+    ...         await stores.terminate_child("tea")          # its spec stays
+    ...         counts = await stores.count_children()
+    ...         await stores.restart_child("tea")
+    ...         return counts, [row.id for row in await stores.which_children()]
+    >>> asyncio.run(main())
+    (Counts(specs=2, active=1, supervisors=0, workers=2), ['tea', 'fruit'])
     """
 
     _flag_names: ClassVar[tuple[str, ...]] = STATIC_FLAG_NAMES
@@ -160,7 +174,7 @@ class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the st
     def plan(self, children: Iterable[Child], /, **flags: Unpack[StaticFlags]) -> Plan:
         """The children, and the flags of the class header with these laid over them: what ``init`` returns.
 
-        Elixir: ``Supervisor.init/2``.
+        Raises ``InvalidSpec`` and ``InvalidFlags``. Elixir: ``Supervisor.init/2``.
         """
         return _planned(children, self._merged(flags))
 

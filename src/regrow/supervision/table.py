@@ -76,7 +76,8 @@ class ChildTable:
 
     def count(self) -> Counts:
         specs = len(self._by_id)
-        active = sum(pid in self._me.runtime.processes for pid in self._by_pid)
+        living = self._me.runtime.processes  # an exit may still wait in the own queue
+        active = sum(pid in living for pid in self._by_pid)
         supervisors = sum(child.spec.type == "supervisor" for child in self._by_id.values())
         return Counts(specs, active, supervisors, specs - supervisors)
 

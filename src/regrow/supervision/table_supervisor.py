@@ -39,7 +39,8 @@ class TableSupervisor(BaseSupervisor):
         if failed is not None:
             child, reason = failed
             yield from self._table.stop_all()
-            raise Stop(Shutdown(FailedToStartChild(child.spec.id, reason)))
+            cause = reason if isinstance(reason, BaseException) else None
+            raise Stop(Shutdown(FailedToStartChild(child.spec.id, reason))) from cause
 
     def _exit_arrived(self, pid: Pid, reason: object) -> Any:
         child = self._table.by_pid(pid)
@@ -52,26 +53,26 @@ class TableSupervisor(BaseSupervisor):
         if restart_it or not is_clean(reason):
             self._table.report("child_terminated", child, reason)
         if restart_it:
-            return self._restart(child)
+            return self._restart(child, reason)
         self._table.drop(child)
         self._end_if_significant(child)
         return None
 
-    def _restart(self, child: StaticChild) -> Any:
+    def _restart(self, child: StaticChild, reason: object) -> Any:
         if not self._intensity.admit():
             self._table.report("shutdown", child, MAX_RESTARTS)
-            raise Stop(SHUTDOWN)
-        return drive(self._restart_group(child))
+            raise self._give_up(child.spec, reason)
+        return drive(self._restart_group(child, reason))
 
-    def _restart_group(self, child: StaticChild) -> Stepwise[None]:
+    def _restart_group(self, child: StaticChild, reason: object) -> Stepwise[None]:
         failed = yield from restart(self._table, self._flags.strategy, child)
         if failed is not None:
-            self._later(TableSupervisor._retry, failed.spec.id)
+            self._later(TableSupervisor._retry, failed.spec.id, reason)
 
-    def _retry(self, child_id: Any) -> Any:
+    def _retry(self, child_id: Any, reason: object) -> Any:
         """Try a failed restart again, unless somebody has terminated the child meanwhile."""
         child = self._table.get(child_id)
-        return self._restart(child) if child is not None and child.restarting else None
+        return self._restart(child, reason) if child is not None and child.restarting else None
 
     def _end_if_significant(self, child: StaticChild) -> None:
         """Stop if ``child``, which has ended for good, was the one whose end ends the supervisor."""

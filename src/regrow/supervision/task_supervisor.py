@@ -1,9 +1,14 @@
 """TaskSupervisor: a DynamicSupervisor whose children are tasks, started by giving it a function.
 
-    tasks = TaskSupervisor.named("tasks")
-    task = await tasks.async_nolink(fetch, url)        # a crash of it is not mine
-    page = await task
-    await tasks.start_child(send_mail, user)           # fire and forget, and still supervised
+>>> import asyncio
+>>> from regrow import TaskSupervisor
+>>> async def main():
+...     async with TaskSupervisor.scope() as tasks:
+...         task = await tasks.async_nolink(pow, 2, 10)         # a crash of it is not mine
+...         await tasks.start_child(asyncio.sleep, 60)          # fire and forget, and still supervised
+...         return await task, len(await tasks.children())
+>>> asyncio.run(main())
+(1024, 1)
 
 Three ties are possible. ``async_`` links task and caller: one crashes with the other. ``async_nolink`` only tells the
 caller the result, or the end. ``start_child`` tells nobody. In each case the supervisor ends what is left when it
@@ -88,9 +93,9 @@ class TaskSupervisor(DynamicSupervisor):
     async def async_nolink(
         self, function: Callable[[*Ts], Any], /, *args: *Ts, shutdown: ShutdownTime | None = None
     ) -> Task[Any]:
-        """``async_`` without the link: if the task crashes, its owner only hears of it, and the other way round.
+        """``async_`` without the link: if the task crashes, its owner only hears of it, and lives on.
 
-        Elixir: ``Task.Supervisor.async_nolink/3``.
+        Raises as ``async_`` does. Elixir: ``Task.Supervisor.async_nolink/3``.
         """
         return await _begin(self, function, args, shutdown, linked=False)
 
@@ -112,7 +117,9 @@ class TaskSupervisor(DynamicSupervisor):
     def async_stream(
         self, items: Any, function: Callable[[Any], Any], **options: Unpack[SupervisedStreamOptions]
     ) -> TaskStream[Any]:
-        """``Task.async_stream`` with its tasks under the supervisor. Elixir: ``Task.Supervisor.async_stream/4``."""
+        """``Task.async_stream`` with its tasks under the supervisor; raises as that does, and InvalidSpec for
+        a ``shutdown`` that is no time. Elixir: ``Task.Supervisor.async_stream/4``.
+        """
         return _stream(self, items, function, {**options}, linked=True)
 
     @overload

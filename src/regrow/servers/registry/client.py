@@ -38,7 +38,6 @@ from regrow.kernel.process import Pid
 from regrow.kernel.targets import Target, is_handle, resolve
 from regrow.servers.calls import client
 from regrow.servers.child_spec import ChildSpec
-from regrow.servers.gen_server import refuse_abstract_spec
 from regrow.servers.handles import Named, handle_of
 from regrow.servers.options import Options, StartOptions
 from regrow.servers.registry.dispatch import dispatch_apart, dispatch_here
@@ -82,7 +81,6 @@ class Registry(RegistryServer):
     def child_spec(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T]:
         """How a supervisor starts this registry. Its id is the registry's name. Elixir: ``Registry.child_spec/1``."""
         kind: Any = cls
-        refuse_abstract_spec(kind)
         return _RegistryOptions[P, T](kind, {}).child_spec(*args, **kwargs)
 
     @classmethod
@@ -116,6 +114,18 @@ class Registry(RegistryServer):
         AlreadyRegistered, with the owner's ``pid``, if the registry is unique and a living process has the key, also if
         that is the current one. In a duplicate registry a process may register any number of times.
         Elixir: ``Registry.register/3``.
+
+        >>> import asyncio
+        >>> from regrow import AlreadyRegistered, Registry, process
+        >>> async def main():
+        ...     by_id = await Registry.start_link("games.by_id", keys="unique")
+        ...     by_id.register("g1")
+        ...     try:
+        ...         by_id.register("g1")
+        ...     except AlreadyRegistered as error:
+        ...         return error.pid == process.current()
+        >>> asyncio.run(main())
+        True
         """
         registry = registry_behind(self)
         me = registry._caller()
@@ -148,6 +158,15 @@ class Registry(RegistryServer):
 
         NotRegistered, a LookupError, if it is not; *function* is not called then. ValueError in a duplicate registry.
         Elixir: ``Registry.update_value/3``.
+
+        >>> import asyncio
+        >>> from regrow import Registry
+        >>> async def main():
+        ...     by_id = await Registry.start_link("games.by_id", keys="unique")
+        ...     by_id.register("g1", 1)
+        ...     return by_id.update_value("g1", lambda moves: moves + 1)
+        >>> asyncio.run(main())
+        (2, 1)
         """
         registry = registry_behind(self)
         entries, pid = registry._unique, registry._caller().pid
@@ -247,6 +266,16 @@ class Registry(RegistryServer):
 
         What to make of them is a comprehension's business: ``[key for key, _, _ in by_id.select(value=int)]``. This
         looks at every entry of the registry. Elixir: ``Registry.select/2``.
+
+        >>> import asyncio
+        >>> from regrow import Registry
+        >>> async def main():
+        ...     by_id = await Registry.start_link("games.by_id", keys="unique")
+        ...     by_id.register("g1", "chess")
+        ...     by_id.register("g2", "go")
+        ...     return [key for key, _, _ in by_id.select(value="go")], by_id.keys(), by_id.count()
+        >>> asyncio.run(main())
+        (['g2'], ['g1', 'g2'], 2)
         """
         return _select(registry_behind(self), key, pid, value)
 
@@ -275,6 +304,16 @@ class Registry(RegistryServer):
         *function*, which may be ``async`` then, runs in a process of its own for each partition, at the same time, and
         the first failure comes out when all are through. With one partition it runs in the caller.
         Elixir: ``Registry.dispatch/4``.
+
+        >>> import asyncio
+        >>> from regrow import Registry
+        >>> async def main():
+        ...     rooms = await Registry.start_link("rooms", keys="duplicate")
+        ...     rooms.register("chess", "anna")
+        ...     rooms.register("chess", "bert")
+        ...     rooms.dispatch("chess", lambda entries: print([name for _, name in entries]))
+        >>> asyncio.run(main())
+        ['anna', 'bert']
         """
         groups = registry_behind(self)._groups(key)
         if parallel:
@@ -308,7 +347,17 @@ class Registry(RegistryServer):
 
     @client
     def meta(self, key: Any, default: Any = RAISE) -> Any:
-        """What is stored beside the entries under *key*; else *default*, or KeyError. Elixir: ``Registry.meta/2``."""
+        """What is stored beside the entries under *key*; else *default*, or KeyError. Elixir: ``Registry.meta/2``.
+
+        >>> import asyncio
+        >>> from regrow import Registry
+        >>> async def main():
+        ...     by_id = await Registry.start_link("games.by_id", keys="unique", meta={"opened": 2026})
+        ...     by_id.put_meta("limit", 100)
+        ...     return by_id.meta("opened"), by_id.meta("limit"), by_id.meta("closed", None)
+        >>> asyncio.run(main())
+        (2026, 100, None)
+        """
         registry = registry_behind(self)
         found = registry._meta.get(exact(key))
         if found is not None:

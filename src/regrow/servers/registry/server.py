@@ -260,8 +260,7 @@ async def _ended(process: Process) -> None:
     """End a partition, and with it whoever is registered there and traps no exits."""
     if process.status == DEAD:
         return
-    gone: asyncio.Future[None] = process.runtime.loop.create_future()
-    signals.watch(process, lambda _process, _reason: gone.set_result(None))
+    gone = signals.end_of(process)
     signals.stop_signal(process, SHUTDOWN)
     try:
         await asyncio.wait_for(asyncio.shield(gone), process.behaviour.shutdown)

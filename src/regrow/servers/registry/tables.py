@@ -1,7 +1,7 @@
 """The tables of a registry: who has which key, with which value.
 
 A unique table has one entry a key; a duplicate one has, for a key, any number of processes with any number of values
-each. Both know keys only in their stored form (see ``registry_keys``), and nothing of who lives and who is dead.
+each. Both know keys only in their stored form (see ``keys``), and nothing of who lives and who is dead.
 
 A table that 100,000 games stand in is made of little: a tuple an entry, no list, no object.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["Exited", "Ok", "Outcome", "TaskResult"]
+__all__ = ["NO_INPUT", "Exited", "Ok", "Outcome", "TaskResult"]
 
 T_co = TypeVar("T_co", covariant=True)
 

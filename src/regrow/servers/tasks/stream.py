@@ -18,7 +18,7 @@ from regrow.kernel.errors import CallTimeout, NotAllowed
 from regrow.kernel.mailbox import Exit, put_message
 from regrow.kernel.process import DEAD, EXITING, Process
 from regrow.kernel.reasons import SHUTDOWN
-from regrow.servers.calls import checked_timeout
+from regrow.kernel.timers import checked_seconds
 from regrow.servers.tasks.outcome import NO_INPUT, Exited, Ok, Outcome
 
 __all__ = ["StreamOptions", "TaskStream"]
@@ -75,7 +75,9 @@ class TaskStream(AsyncIterator[Outcome[T_co]], Generic[T_co]):
             raise ValueError(f"max_concurrency={max_concurrency!r}: must be a whole number, 1 or more")
         if on_timeout not in ON_TIMEOUT:
             raise ValueError(f"on_timeout={on_timeout!r}: must be one of {', '.join(map(repr, ON_TIMEOUT))}")
-        self._flow = _Flow(start, linked, ordered, checked_timeout(timeout), on_timeout, zip_input_on_exit)
+        checked = checked_seconds(timeout, f"timeout={timeout!r}")
+        patience = float("inf") if checked is None else checked
+        self._flow = _Flow(start, linked, ordered, patience, on_timeout, zip_input_on_exit)
         self._items = items if isinstance(items, AsyncIterable) else iter(items)
         self._more = True
         self._room = max_concurrency
@@ -137,12 +139,12 @@ class _Flow:
     """The tasks of one stream: who runs, what is ready to be given, and who is too late."""
 
     def __init__(
-        self, start: Start, linked: bool, ordered: bool, timeout: Any, on_timeout: str, zip_input: bool
+        self, start: Start, linked: bool, ordered: bool, timeout: float, on_timeout: str, zip_input: bool
     ) -> None:
         self.start = start
         self.linked = linked
         self.ordered = ordered
-        self.timeout: float = float("inf") if timeout is None else timeout
+        self.timeout = timeout
         self.on_timeout = on_timeout
         self.zip_input = zip_input
         self.owner: Process | None = None
@@ -239,12 +241,9 @@ class _Entry:
             self.timer.cancel()
         if self not in flow.running:
             return
-        if (
-            flow.linked and flow.owner is not None and flow.owner.trapping
-        ):  # told by the stream, so not by a message
-            receiving.flush(
-                flow.owner, lambda message: isinstance(message, Exit) and message.pid == process.pid
-            )
+        if flow.linked and flow.owner is not None and flow.owner.trapping:
+            # The stream tells of it, so no message does.
+            receiving.flush(flow.owner, lambda each: isinstance(each, Exit) and each.pid == process.pid)
         outcome = self.outcome
         if outcome is None:
             why = "timeout" if self.overdue else reason

@@ -6,7 +6,7 @@
 
 The process that starts a task is its owner, and only the owner may wait for it. The result comes to the owner as
 messages, ``TaskResult(ref, value)`` and then ``Down``: awaiting takes them out of the mailbox, and a server that
-would rather not wait gets them in ``handle_info``. How the task itself runs is in ``task_process``.
+would rather not wait gets them in ``handle_info``. How the task itself runs is in ``process``.
 
 >>> import asyncio
 >>> from regrow import Task
@@ -28,14 +28,14 @@ from regrow.kernel.errors import CallTimeout, NotAllowed
 from regrow.kernel.mailbox import Down, put_message
 from regrow.kernel.process import EXITING, Pid, Process
 from regrow.kernel.reasons import KILLED, NOCONNECTION, NOPROC, SHUTDOWN
-from regrow.servers.calls import checked_timeout
+from regrow.kernel.timers import checked_seconds
 from regrow.servers.child_spec import BRUTAL_KILL, ChildSpec, ShutdownTime
 from regrow.servers.tasks.outcome import Exited, Ok, Outcome, TaskResult
 from regrow.servers.tasks.process import Work, callers_of, spawn_task
 from regrow.servers.tasks.stream import StreamOptions, TaskStream
 from regrow.servers.tasks.waiting import collect, end
 
-__all__ = ["Task"]
+__all__ = ["Task", "prepared"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,7 +114,15 @@ class Task(Generic[T_co]):
 
     @staticmethod
     def completed(value: T) -> Task[T]:
-        """A task that has no process and is done with *value* already. Elixir: ``Task.completed/1``."""
+        """A task that has no process and is done with *value* already. Elixir: ``Task.completed/1``.
+
+        >>> import asyncio
+        >>> from regrow import Task
+        >>> async def main():
+        ...     return await Task.await_many([Task.completed("cached"), Task.async_(str.upper, "fresh")])
+        >>> asyncio.run(main())
+        ['cached', 'FRESH']
+        """
         task = _blank(current_process(), "completed")
         task._outcome = Ok(value)
         task._wanted = False
@@ -143,7 +151,7 @@ class Task(Generic[T_co]):
         Elixir: ``Task.await/2``.
         """
         self._refuse_strangers("await_")
-        outcome = await self._settled(checked_timeout(timeout))
+        outcome = await self._settled(checked_seconds(timeout, f"timeout={timeout!r}"))
         if isinstance(outcome, Ok):
             return outcome.value
         if outcome is None:
@@ -155,18 +163,37 @@ class Task(Generic[T_co]):
         """``Ok(value)`` or ``Exited(reason)``; None if neither comes within *timeout* seconds, and then ask again.
 
         Elixir: ``Task.yield/2``.
+
+        >>> import asyncio
+        >>> from regrow import Task
+        >>> async def main():
+        ...     gate = asyncio.Event()
+        ...     task = Task.async_(gate.wait)
+        ...     at_first = await task.yield_(0)
+        ...     gate.set()
+        ...     return at_first, await task.yield_()
+        >>> asyncio.run(main())
+        (None, Ok(value=True))
         """
         self._refuse_strangers("yield_")
-        return await self._settled(checked_timeout(timeout))
+        return await self._settled(checked_seconds(timeout, f"timeout={timeout!r}"))
 
     async def shutdown(self, timeout: ShutdownTime | None = PATIENCE) -> Outcome[T_co] | None:
         """Unlink the task, end it with ``SHUTDOWN``, and with ``KILL`` after *timeout* seconds or if it says so.
 
         ``Ok(value)`` if the result had come in time, None if it ended by this, ``Exited(reason)`` if it ended
         otherwise, with ``NOPROC`` if that was known already. No message of it is left. Elixir: ``Task.shutdown/2``.
+
+        >>> import asyncio
+        >>> from regrow import Task, process
+        >>> async def main():
+        ...     task = Task.async_(asyncio.sleep, 60)
+        ...     return await task.shutdown(), process.alive(task.pid)
+        >>> asyncio.run(main())
+        (None, False)
         """
         brutal = timeout == BRUTAL_KILL
-        patience = None if isinstance(timeout, str) and brutal else checked_timeout(timeout)  # type: ignore[arg-type]
+        patience = None if timeout == BRUTAL_KILL else checked_seconds(timeout, f"timeout={timeout!r}")
         self._refuse_strangers("shutdown")
         if self._process is None:
             return self.ignore()
@@ -206,14 +233,13 @@ class Task(Generic[T_co]):
         all come within *timeout* seconds; the others go on, and are not waited for any more.
         Elixir: ``Task.await_many/2``.
         """
+        patience = checked_seconds(timeout, f"timeout={timeout!r}")
         given = _owned(tasks, "await_many")
         waiting = {task.ref: task for task in given if task._outcome is None and task._wanted}
         failed = [task for task in given if isinstance(task._outcome, Exited)]
         try:
             if not failed:
-                await collect(
-                    waiting, checked_timeout(timeout), lambda task: isinstance(task._outcome, Exited)
-                )
+                await collect(waiting, patience, lambda task: isinstance(task._outcome, Exited))
             results: list[S] = []
             for task in given:
                 if isinstance(task._outcome, Exited):
@@ -239,12 +265,20 @@ class Task(Generic[T_co]):
 
         The rest have None and go on; ``on_timeout="kill_task"`` kills them, ``"ignore"`` drops what they may still
         say. With *limit*, it is over as soon as so many have an outcome. Elixir: ``Task.yield_many/2``.
+
+        >>> import asyncio
+        >>> from regrow import Task
+        >>> async def main():
+        ...     tasks = [Task.async_(str.upper, "quick"), Task.async_(asyncio.sleep, 60)]
+        ...     return [outcome for _, outcome in await Task.yield_many(tasks, 0.05, on_timeout="kill_task")]
+        >>> asyncio.run(main())
+        [Ok(value='QUICK'), None]
         """
         if on_timeout not in ON_TIMEOUT:
             raise ValueError(f"on_timeout={on_timeout!r}: must be one of {', '.join(map(repr, ON_TIMEOUT))}")
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ValueError(f"limit={limit!r}: must be a whole number, 1 or more, or None for all")
-        patience = checked_timeout(timeout)
+        patience = checked_seconds(timeout, f"timeout={timeout!r}")
         given = _owned(tasks, "yield_many")
 
         def enough(_task: Any = None) -> bool:
@@ -290,6 +324,13 @@ class Task(Generic[T_co]):
         ``on_timeout="kill_task"`` the item gives ``Exited("timeout")``. ``zip_input_on_exit`` puts the item into
         ``Exited``. The tasks are linked: a crash reaches the current process, which sees ``Exited`` only if it traps
         exits. Leaving the loop ends them. Elixir: ``Task.async_stream/3``.
+
+        >>> import asyncio
+        >>> from regrow import Task
+        >>> async def main():
+        ...     return [outcome.value async for outcome in Task.async_stream("abc", str.upper, max_concurrency=2)]
+        >>> asyncio.run(main())
+        ['A', 'B', 'C']
         """
 
         def start(owner: Process, item: Any, take: Callable[[Any], None], attach: Any) -> None:

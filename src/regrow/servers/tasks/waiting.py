@@ -46,8 +46,7 @@ async def end(owner: Process, process: Process, brutal: bool, patience: Any) -> 
     """End *process* and wait until it is gone; why it ended, or None if it was gone before."""
     if process.status == DEAD:
         return None
-    gone: asyncio.Future[object] = process.runtime.loop.create_future()
-    signals.watch(process, lambda _process, why: None if gone.done() else gone.set_result(why))
+    gone = signals.end_of(process)
     signals.unlink(owner, process)
     signals.exit_signal(process, KILL if brutal else SHUTDOWN, owner.pid)
     if brutal or patience is None:
