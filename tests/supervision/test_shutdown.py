@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regrow import process
+from regrow import INFINITY, GenServer, ServerExited, process
 from regrow.kernel.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.servers.calls import call
 from regrow.servers.child_spec import ChildSpec, spec
@@ -366,3 +366,25 @@ async def test_requests_wait_while_a_child_is_being_ended_and_are_answered_after
         release.set()
         await stopping
         assert await (await starting).hello() == "hello"
+
+
+async def test_a_child_that_was_being_ended_when_its_supervisor_was_killed_is_not_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("regrow.kernel.death.LEFT_BEHIND_GRACE", 0.01)
+    in_terminate = asyncio.Event()
+
+    class Lingering(GenServer):
+        async def terminate(self, reason: object) -> None:
+            in_terminate.set()
+            await asyncio.Event().wait()
+
+    sup = await DynamicSupervisor.start()
+    child = await sup.start_child(Lingering.child_spec().replace(shutdown=INFINITY))
+    process.monitor(child)
+    stopping = asyncio.create_task(stop(sup))
+    await in_terminate.wait()
+    process.exit(sup, KILL)
+    assert (await process.receive(process.Down, timeout=2)).reason is KILLED
+    with pytest.raises(ServerExited):
+        await stopping

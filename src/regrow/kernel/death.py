@@ -202,7 +202,7 @@ def finish(process: Process, reason: object) -> None:
                 post(rt, callback, process, reason)
     if process.behaviour.children is not None and server is not None:
         for child in process.behaviour.children(server):
-            post(rt, _left_behind, rt, child, pid)
+            post(rt, _left_behind, rt, child)
 
 
 def fail(request: Request, process: Process, reason: object) -> None:
@@ -259,8 +259,8 @@ def _tell_links(rt: Runtime, pid: Pid, reason: object, links: dict[Pid, Process]
         post_exit(other, reason, pid, by_link=True)
 
 
-def _left_behind(rt: Runtime, child: Pid, supervisor: Pid) -> None:
+def _left_behind(rt: Runtime, child: Pid) -> None:
     """Its supervisor is gone. Nobody stays: what the exit signal does not end within its shutdown time is killed."""
     process = rt.processes.get(child)
-    if process is not None and process.parent in (supervisor, None) and process.status < EXITING:
+    if process is not None:
         rt.loop.call_later(min(process.behaviour.shutdown, LEFT_BEHIND_GRACE), _too_late, process)

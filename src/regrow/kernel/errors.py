@@ -42,7 +42,8 @@ LIBRARY = str(Path(__file__).parent.parent)
 
 def place_of(reason: object) -> str:
     """Where a crash came from, " at file:line in function": the last line that is not regrow's, if it is known."""
-    for file, line, function in reversed(getattr(reason, "__regrow_trace__", ())):
+    trace: tuple[tuple[str, int, str], ...] = getattr(reason, "__regrow_trace__", ())
+    for file, line, function in reversed(trace):
         if not file.startswith(LIBRARY):
             return f" at {file}:{line} in {function}"
     return ""
