@@ -33,7 +33,7 @@ class Settings:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="arcade",
+        prog="regrow demo",
         description="Hundreds of games at once, one supervised process each. Some crash; watch them heal.",
     )
     parser.add_argument(

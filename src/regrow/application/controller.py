@@ -244,7 +244,7 @@ class Controller:
     def stop_system(self, exit_code: int, why: str) -> None:
         """Stop all applications in reverse order of their start; the first verdict stands."""
         if self.verdict is None:
-            log.log(logging.ERROR if exit_code else logging.INFO, "%s; all applications are stopped", why)
+            log.log(logging.ERROR if exit_code else logging.INFO, "%s; stopping all applications", why)
             self.verdict = Verdict(exit_code, why)
             self.stopped = self.runtime.loop.create_task(
                 self._stop_system(), name="regrow.application: stop all"

@@ -44,7 +44,7 @@ Target = Annotated[
     typer.Argument(
         metavar="MODULE:App",
         help="The application: a module and a class in it. Left out, it is `application` in the table "
-        "`tool.regrow` of the nearest pyproject.toml.",
+        "the nearest pyproject.toml that has a `tool.regrow`.",
         show_default=False,
     ),
 ]

@@ -118,17 +118,23 @@ class StartError(Exception):
 
 
 class AlreadyStarted(StartError):
-    """The name is taken by the living process ``pid``: Elixir's ``{:already_started, pid}``."""
+    """The living process ``pid`` has the name, or is the child of that id: Elixir's ``{:already_started, pid}``."""
 
-    def __init__(self, pid: int, name: object = None) -> None:
+    def __init__(self, pid: int, name: object = None, child_id: object = None) -> None:
         super().__init__(("already_started", pid))
         self.pid = pid
         self.name = name
+        self.child_id = child_id
 
-    def __reduce__(self) -> tuple[type[AlreadyStarted], tuple[int, object]]:
-        return type(self), (self.pid, self.name)
+    def __reduce__(self) -> tuple[type[AlreadyStarted], tuple[int, object, object]]:
+        return type(self), (self.pid, self.name, self.child_id)
 
     def __str__(self) -> str:
+        if self.child_id is not None:
+            return (
+                f"a child with the id {self.child_id!r} runs already, as process {self.pid}: "
+                "give the new one another id, spec.replace(id=...)"
+            )
         taken = f"the name {self.name!r} is taken: " if self.name is not None else ""
         return f"{taken}process {self.pid} is already started"
 

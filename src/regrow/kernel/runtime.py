@@ -139,7 +139,8 @@ class Runtime:
         if get_ident() != self.thread:
             raise WrongThread(
                 f"{what!r} belongs to another thread's event loop. From here use "
-                "asyncio.run_coroutine_threadsafe(...) with the loop that it lives in"
+                "asyncio.run_coroutine_threadsafe(...) for a call, or loop.call_soon_threadsafe(...) for a cast, "
+                "with the loop that it lives in"
             )
         if self.closed or self.loop.is_closed():
             self.close()

@@ -218,7 +218,7 @@ class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the st
         if child is None:
             return drive(self._start_new(spec))
         if child.pid is not None:
-            raise AlreadyStarted(child.pid, spec.id)
+            raise AlreadyStarted(child.pid, child_id=spec.id)
         raise AlreadyPresent(spec.id)
 
     def _start_new(self, spec: ChildSpec[Any]) -> Stepwise[Any]:
