@@ -62,6 +62,9 @@ Modules = tuple[Any, ...] | Literal["dynamic"]
 BRUTAL_KILL: Final = "brutal_kill"
 """The shutdown of a child that is killed outright, and cleans up nothing."""
 
+DEBUG: Final = ("log", "statistics", "trace")
+"""What ``sys`` can install in a server from its start on."""
+
 RESTARTS: Final = get_args(Restart)
 TYPES: Final = get_args(ChildType)
 DEFAULT_SHUTDOWN: Final[Mapping[str, float]] = {"worker": 5.0, "supervisor": math.inf}
@@ -136,6 +139,8 @@ class ChildSpec(Generic[T_co]):
             raise self._wrong(
                 "significant", "False where restart='permanent': a child always restarted never ends"
             )
+        if self.debug and not set(self.debug) <= set(DEBUG):
+            raise self._wrong("debug", "a tuple of some of " + ", ".join(map(repr, DEBUG)))
         if self.timeout is not None and not _is_seconds(self.timeout):
             raise self._wrong("timeout", "seconds, 0 or more, or None for no limit")
 

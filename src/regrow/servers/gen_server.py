@@ -28,9 +28,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from sys import _getframe
-from types import CoroutineType
 from typing import Any, ClassVar, Final, ParamSpec, Self, TypeVar, Unpack
 
 from regrow.kernel import death, signals
@@ -235,20 +234,7 @@ class GenServer:
         return status
 
     def _boot(self) -> Any:
-        result = self.init()  # type: ignore[attr-defined]  # looked for when the behaviour is made
-        if type(result) is CoroutineType:
-            return self._initialised(result)
-        return self._refuse_result(result)
-
-    async def _initialised(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._refuse_result(await coroutine)
-
-    def _refuse_result(self, result: object) -> None:
-        if result is not None:
-            raise TypeError(
-                f"{type(self).__name__}.init returned {result!r}: it must return nothing, the state is self. "
-                "Raise Ignore or Stop(reason) to say something else"
-            )
+        return self.init()  # type: ignore[attr-defined]  # looked for when the behaviour is made
 
     # --- what a handler may ask for ---------------------------------------------------------------------------------
 

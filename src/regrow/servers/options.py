@@ -6,7 +6,7 @@ checked as ever. What is said nearest counts: here, else in the class header, el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from sys import _getframe
 from types import FrameType
 from typing import Any, Final, Generic, ParamSpec, TypedDict, TypeVar, cast
@@ -17,7 +17,7 @@ from regrow.kernel.process import Process
 from regrow.kernel.timers import checked_seconds
 from regrow.servers import starting
 from regrow.servers.behaviour import behaviour_of, keywords_of
-from regrow.servers.child_spec import ChildSpec, Restart, ShutdownTime
+from regrow.servers.child_spec import DEBUG, ChildSpec, Restart, ShutdownTime
 from regrow.servers.handles import handle_of
 from regrow.servers.scope import Ended, Scope
 
@@ -51,7 +51,6 @@ class StartOptions(TypedDict, total=False):
 
 
 SPEC_KEYS: Final = ("restart", "shutdown", "significant")
-DEBUG: Final = ("log", "statistics", "trace")
 
 
 def check_keywords(server: type[Any], given: dict[str, Any], allowed: tuple[str, ...]) -> None:
@@ -170,7 +169,7 @@ def refuse_abstract(server: type[Any], become: str) -> None:
         )
 
 
-def name_of(server: type[Any], given: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def name_of(server: type[Any], given: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The name to start under: the one given, else what the class makes of the arguments by ``name_for``."""
     if given is None:
         namer: Callable[..., Any] | None = getattr(server, "name_for", None)

@@ -127,7 +127,19 @@ def _create(process: Process, start: Callable[..., Any], args: Any, kwargs: Any)
     server = start(*args, **kwargs)
     process.server = server
     boot = process.behaviour.boot
-    return None if boot is None else boot(server)
+    if boot is None:
+        return None
+    result = boot(server)
+    if result is not None and type(result) is not CoroutineType:
+        raise _bad_result(process, result)
+    return result
+
+
+def _bad_result(process: Process, result: object) -> TypeError:
+    return TypeError(
+        f"{process.behaviour.name}.init returned {result!r}: it must return nothing, the state is self. "
+        "Raise Ignore or Stop(reason) to say something else"
+    )
 
 
 def _boot_from_queue(process: Process, start: Callable[..., Any], args: Any, kwargs: Any) -> None:
@@ -157,8 +169,10 @@ def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
         exits.decide(process, extra.exit_reason, extra.exit_sender)
 
 
-def _booted(process: Process, _result: Any, error: BaseException | None) -> None:
+def _booted(process: Process, result: Any, error: BaseException | None) -> None:
     """The start of a process has come to its end, away from its starter."""
+    if result is not None and error is None:
+        error = _bad_result(process, result)
     extra = process.more()
     raised_on = extra.steps is not None  # a step that wants to end the program tells the loop itself
     extra.task = extra.steps = None

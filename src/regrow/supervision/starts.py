@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Container, Coroutine, Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
 from regrow.kernel.process import EXITING, Pid, Process
@@ -30,7 +31,8 @@ from regrow.supervision.exits import queued_exits
 from regrow.supervision.stepwise import Stepwise
 
 
-class Started(NamedTuple):
+@dataclass(slots=True)
+class Started:
     """A child that runs: its pid, what ``which_children`` shows for it, and what its starter gets."""
 
     pid: Pid
@@ -45,7 +47,13 @@ def start_child(
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
     if isinstance(start, type) and issubclass(start, GenServer):
-        return (yield from _launch(me, spec, start, args))
+        return _launch(me, spec, start, args)
+    return _run_alone(me, spec, args, known)
+
+
+def _run_alone(
+    me: Process, spec: ChildSpec[Any], args: Sequence[Any], known: Container[Pid]
+) -> Stepwise[Started]:
     newest = next(reversed(me.runtime.processes))
     try:
         return (yield from _run_function(me, spec, args, known))
@@ -64,7 +72,7 @@ def _launch(
             args,
             spec.kwargs,
             parent=me,
-            name=spec.name if spec.name is not None else name_of(server, None, args, dict(spec.kwargs)),
+            name=name_of(server, spec.name, args, spec.kwargs),
             timeout=spec.timeout,
             debug=spec.debug,
         )
