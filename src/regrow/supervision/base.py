@@ -116,7 +116,8 @@ class BaseSupervisor(GenServer):
         if hasattr(self, "_intensity"):
             self._intensity.change(flags.max_restarts, flags.max_seconds)
         else:
-            self._intensity = RestartIntensity(flags.max_restarts, flags.max_seconds)
+            loop = self._me.runtime.loop  # its clock may be a virtual one, and may become one
+            self._intensity = RestartIntensity(flags.max_restarts, flags.max_seconds, lambda: loop.time())
         self._flags = flags
 
     def code_change(self, old_version: object, extra: object) -> Any:

@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
-from time import monotonic
 from typing import Any, Final, Literal
 
 from regrow.kernel import signals
@@ -162,7 +161,7 @@ class RegistryServer(GenServer):
 
     async def _restart(self, index: int, died: Exit) -> None:
         self._report(index, died, "terminated")
-        now = monotonic()
+        now = self._process.runtime.loop.time()
         self._restarts.append(now)
         while self._restarts[0] < now - MAX_SECONDS:
             self._restarts.popleft()
