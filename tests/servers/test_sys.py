@@ -29,7 +29,7 @@ from regrow import (
     within,
 )
 from regrow.kernel.runtime import runtime
-from tests.waiting import until
+from regrow.testing import virtual_time
 
 
 class Till(GenServer):
@@ -217,19 +217,16 @@ async def test_a_suspended_server_still_ends() -> None:
 
 @pytest.mark.behaviour("GS-37")
 async def test_a_system_message_lets_a_receive_timeout_start_afresh() -> None:
-    till = await Till.start()
-    loop = asyncio.get_running_loop()
-    await till.wait_for_more(0.06)
-    began = loop.time()
-    await asyncio.sleep(0.03)  # half of its time
-    await sys.get_state(till)
-    while not (await sys.get_state(till)).seen and loop.time() < began + 0.05:
-        await asyncio.sleep(0.01)  # never so long that it comes between two system messages
-    again = loop.time()
-    assert (await sys.get_state(till)).seen == []
-    await until(lambda: _seen_without_a_message(till))
-    assert _seen_without_a_message(till) == [TIMEOUT]
-    assert loop.time() >= again + 0.055
+    with virtual_time():
+        till = await Till.start()
+        await till.wait_for_more(6)
+        for _ in range(3):
+            await asyncio.sleep(5)
+            assert (await sys.get_state(till)).seen == []
+        await asyncio.sleep(5.9)
+        assert _seen_without_a_message(till) == []
+        await asyncio.sleep(0.2)
+        assert _seen_without_a_message(till) == [TIMEOUT]
 
 
 def _seen_without_a_message(till: Till) -> list[Any]:
@@ -240,14 +237,15 @@ def _seen_without_a_message(till: Till) -> list[Any]:
 
 @pytest.mark.behaviour("GS-37")
 async def test_a_suspended_server_gets_no_timeout_before_it_goes_on() -> None:
-    till = await Till.start()
-    await till.wait_for_more(0.01)
-    await sys.suspend(till)
-    await asyncio.sleep(0.02)  # past its time
-    assert _seen_without_a_message(till) == []
-    await sys.resume(till)
-    await until(lambda: _seen_without_a_message(till))
-    assert _seen_without_a_message(till) == [TIMEOUT]
+    with virtual_time():
+        till = await Till.start()
+        await till.wait_for_more(5)
+        await sys.suspend(till)
+        await asyncio.sleep(30)
+        assert _seen_without_a_message(till) == []
+        await sys.resume(till)
+        await asyncio.sleep(5.1)
+        assert _seen_without_a_message(till) == [TIMEOUT]
 
 
 # --- get_status ---------------------------------------------------------------------------------------------------

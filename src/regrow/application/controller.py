@@ -187,7 +187,7 @@ class Controller:
         """Wait for what a master that failed to start has left: it shuts down, and what it needs must not go first."""
         for each in [each for each in self.runtime.processes.values() if each.parent in born]:
             ended = asyncio.Event()
-            signals.watch(each, lambda process, reason, ended=ended: ended.set())  # type: ignore[misc]
+            signals.watch(each, lambda process, reason, ended=ended: ended.set())  # type: ignore[misc]  # mypy infers no lambda with a default
             await ended.wait()
 
     async def ensure_all_started(

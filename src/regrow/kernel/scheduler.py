@@ -97,7 +97,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
             process.request = request
             try:
                 # Without the empty ** it is measurably quicker. And servers always have a handle_info.
-                result = function(server, *args, **kwargs) if kwargs else function(server, *args)  # type: ignore[misc]
+                result = function(server, *args, **kwargs) if kwargs else function(server, *args)  # type: ignore[misc]  # a server has its handle_info
             except BaseException as error:
                 rt.current = None
                 if not handler_raised(process, error, envelope):
