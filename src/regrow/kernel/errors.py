@@ -44,7 +44,7 @@ def place_of(reason: object) -> str:
     """Where a crash came from, " at file:line in function": the last line that is not regrow's, if it is known."""
     trace: tuple[tuple[str, int, str], ...] = getattr(reason, "__regrow_trace__", ())
     for file, line, function in reversed(trace):
-        if not file.startswith(LIBRARY):
+        if not file.startswith(LIBRARY) and file != "<string>":  # nor one that a dataclass has generated
             return f" at {file}:{line} in {function}"
     return ""
 
