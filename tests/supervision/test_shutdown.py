@@ -368,22 +368,39 @@ async def test_requests_wait_while_a_child_is_being_ended_and_are_answered_after
         assert await (await starting).hello() == "hello"
 
 
+@pytest.mark.parametrize("where", ["handler", "terminate"])
 async def test_a_child_that_was_being_ended_when_its_supervisor_was_killed_is_not_left_behind(
-    monkeypatch: pytest.MonkeyPatch,
+    where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("regrow.kernel.death.LEFT_BEHIND_GRACE", 0.01)
-    in_terminate = asyncio.Event()
+    lingers = asyncio.Event()
 
-    class Lingering(GenServer):
+    async def linger() -> None:
+        lingers.set()
+        await asyncio.Event().wait()
+
+    class InHandler(GenServer):
+        async def handle_info(self, message: object) -> None:
+            busy.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await linger()
+
+    class InTerminate(GenServer):
         async def terminate(self, reason: object) -> None:
-            in_terminate.set()
-            await asyncio.Event().wait()
+            await linger()
 
+    busy = asyncio.Event()
+    kind = InHandler if where == "handler" else InTerminate
     sup = await DynamicSupervisor.start()
-    child = await sup.start_child(Lingering.child_spec().replace(shutdown=INFINITY))
+    child = await sup.start_child(kind.child_spec().replace(shutdown=INFINITY))
     process.monitor(child)
+    if where == "handler":
+        process.send(child, "keep busy")
+        await busy.wait()
     stopping = asyncio.create_task(stop(sup))
-    await in_terminate.wait()
+    await lingers.wait()
     process.exit(sup, KILL)
     assert (await process.receive(process.Down, timeout=2)).reason is KILLED
     with pytest.raises(ServerExited):
