@@ -96,14 +96,18 @@ _nobody: Any = _Nobody()
 def decide(process: Process, reason: object, sender: Pid | None) -> None:
     """An exit signal ends *process*: now if it rests, else as soon as its code lets go."""
     status = process.status
-    if status >= ENDING:
+    if status > ENDING:
         return
     extra = process.more()
-    extra.exit_reason = reason
-    extra.exit_sender = sender
     if sender is not None and sender == process.parent:
         parent = process.runtime.processes.get(sender)
         extra.unbounded = parent is not None and parent.behaviour.children is not None
+    if status == ENDING:  # by its own doing, and of that reason; from now on it has its shutdown time for it
+        if extra.grace is None:
+            bound(process, extra)
+        return
+    extra.exit_reason = reason
+    extra.exit_sender = sender
     if status in ON_STACK and extra.task is None:
         # It is on the stack, or waits to be started: whoever runs it looks when it returns.
         process.status = EXITING

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from regrow.kernel.process import Pid, Process
     from regrow.kernel.timers import Expiries
 
-__all__ = ["SLICE", "Runtime", "on_new_runtime", "runtime"]
+__all__ = ["SLICE", "Runtime", "on_new_runtime", "open_runtime", "runtime"]
 
 SLICE = 0.005
 """Seconds of a loop turn that processes may use before timers, sockets and other tasks get theirs."""
@@ -197,14 +197,19 @@ def runtime() -> Runtime:
         )
     found: Runtime | None = getattr(loop, "__regrow__", None)
     if found is None or found.closed:
-        found = Runtime(loop)
-        for hook in _hooks:
-            hook(found)
-        setattr(loop, "__regrow__", found)  # noqa: B010  # the loop owns its runtime, and takes it along when it goes
-        # Running the generator to its first yield makes the loop know it, and close it at the end.
-        try:
-            found.keeper.asend(None).send(None)
-        except StopIteration:
-            pass
+        found = open_runtime(Runtime(loop))
     _last = found
     return found
+
+
+def open_runtime(new: Runtime) -> Runtime:
+    """Make *new* the runtime of its loop, which is the one that runs."""
+    for hook in _hooks:
+        hook(new)
+    setattr(new.loop, "__regrow__", new)  # noqa: B010  # the loop owns its runtime, and takes it along when it goes
+    # Running the generator to its first yield makes the loop know it, and close it at the end.
+    try:
+        new.keeper.asend(None).send(None)
+    except StopIteration:
+        pass
+    return new

@@ -37,17 +37,20 @@ from regrow.kernel.process import (
 from regrow.kernel.runtime import SLICE, Runtime, on_new_runtime
 from regrow.kernel.steps import run_as, start_steps
 
-__all__ = ["NO_KEYWORDS", "answer", "message_done", "rest", "settle"]
+__all__ = ["NO_KEYWORDS", "answer", "message_done", "rest", "run", "settle"]
 
 TURN: Final = 64
 """Messages that one process handles before the next gets its turn."""
 NO_KEYWORDS: Final[dict[str, Any]] = {}
 
 
-def _run(rt: Runtime) -> None:
-    """The loop's callback: give the processes on the run queue their turns."""
+def run(rt: Runtime, seconds: float = SLICE) -> None:
+    """The loop's callback: give the processes on the run queue their turns, until *seconds* are over.
+
+    With no time at all, which is less than 0, it is one message of one process.
+    """
     queue = rt.run_queue
-    end = monotonic() + SLICE
+    end = monotonic() + seconds
     try:
         while queue:
             process = queue.popleft()
@@ -69,12 +72,12 @@ def _run(rt: Runtime) -> None:
                 break
     finally:
         if queue:
-            rt.loop.call_soon(_run, rt)
+            rt.loop.call_soon(rt.scheduler, rt)
         else:
             rt.armed = False
 
 
-on_new_runtime(lambda rt: setattr(rt, "scheduler", _run))
+on_new_runtime(lambda rt: setattr(rt, "scheduler", run))
 
 
 def _turn(process: Process, end: float, context: Context) -> None:

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, TypeVar
 
 from regrow.kernel.process import Process
 
-__all__ = ["Conclude", "Steps", "run_as", "start_steps"]
+__all__ = ["Conclude", "Prepared", "Steps", "frame_of", "run_as", "start_steps"]
 
 _NOT_THE_USERS = tuple(str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__))
+
+T = TypeVar("T")
 
 Conclude = Callable[[Process, Any, BaseException | None], None]
 """Called once when the coroutine has come to its end: with its result, or with what it raised."""
@@ -41,7 +43,15 @@ class Steps(Coroutine[Any, Any, None]):
         return self._step(self.coroutine.send, value)
 
     def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
-        return self._step(self.coroutine.throw, kind if value is None else value)
+        return self._step(self._throw, kind if value is None else value)
+
+    def _throw(self, error: Any) -> Any:
+        coroutine: Any = self.coroutine
+        if coroutine.cr_frame is not None and not coroutine.cr_suspended:
+            # Before its first step: it never ran, and the error's traceback is not to keep what it was called with.
+            coroutine.close()
+            raise error
+        return coroutine.throw(error)
 
     def _step(self, advance: Callable[[Any], Any], value: Any) -> Any:
         if self.fenced:
@@ -88,13 +98,8 @@ class Steps(Coroutine[Any, Any, None]):
         self.conclude(process, None, None)
 
     def where(self) -> str:
-        """The line that the coroutine stands at: the innermost that is neither regrow's nor asyncio's own."""
-        inner: Any = self.coroutine
-        frame = None
-        while inner is not None and (here := getattr(inner, "cr_frame", None)) is not None:
-            if frame is None or not here.f_code.co_filename.startswith(_NOT_THE_USERS):
-                frame = here
-            inner = inner.cr_await
+        """The line that it stands at."""
+        frame = frame_of(self.coroutine)
         if frame is None:
             return "at an unknown line"
         return f"at {frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
@@ -118,6 +123,34 @@ class Steps(Coroutine[Any, Any, None]):
     @property
     def cr_await(self) -> Any:
         return getattr(self.coroutine, "cr_await", None)
+
+
+class Prepared(Awaitable[T]):
+    """What another coroutine is going to await. If that is cut before its first step, nobody does, and all is well."""
+
+    __slots__ = ("_awaited",)
+
+    def __init__(self, awaited: Awaitable[T]) -> None:
+        self._awaited: Awaitable[T] | None = awaited
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        awaited, self._awaited = self._awaited, None
+        assert awaited is not None
+        return awaited.__await__()
+
+    def __del__(self) -> None:
+        if isinstance(self._awaited, Coroutine):
+            self._awaited.close()
+
+
+def frame_of(coroutine: Any) -> FrameType | None:
+    """Where *coroutine* stands: the innermost frame that is neither regrow's nor asyncio's own, if there is one."""
+    frame = None
+    while coroutine is not None and (here := getattr(coroutine, "cr_frame", None)) is not None:
+        if frame is None or not here.f_code.co_filename.startswith(_NOT_THE_USERS):
+            frame = here
+        coroutine = coroutine.cr_await
+    return frame
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

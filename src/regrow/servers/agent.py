@@ -15,10 +15,11 @@ the agent's crash, and the caller gets ServerExited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from regrow.kernel.steps import Prepared
 from regrow.servers import calls
 from regrow.servers.agent_starts import StartsByFunction
 from regrow.servers.gen_server import GenServer
@@ -67,14 +68,14 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
         function, args, kwargs = self._start
         del self._start
         made = function(*args, **kwargs)
-        return self._keep(made) if type(made) is CoroutineType else self._set(made)
+        return self._keep(Prepared(made)) if type(made) is CoroutineType else self._set(made)
 
     def _set(self, state: Any) -> Any:
         self.state: S = state
         return super()._boot() if hasattr(type(self), "init") else None
 
-    async def _keep(self, coroutine: Coroutine[Any, Any, S]) -> None:
-        going_on = self._set(await coroutine)
+    async def _keep(self, made: Awaitable[S]) -> None:
+        going_on = self._set(await made)
         if type(going_on) is CoroutineType:
             await going_on
 
@@ -174,7 +175,7 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
     def _update(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         made = function(self.state, *args, **kwargs)
         if type(made) is CoroutineType:
-            return self._updated(made)
+            return self._updated(Prepared(made))
         self.state = made
         return None
 
@@ -182,18 +183,18 @@ class Agent(StartsByFunction, GenServer, Generic[S]):
     def _cast(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return Agent._update(self, function, args, kwargs)
 
-    async def _updated(self, coroutine: Coroutine[Any, Any, S]) -> None:
-        self.state = await coroutine
+    async def _updated(self, made: Awaitable[S]) -> None:
+        self.state = await made
 
     @calls.call
     def _get_and_update(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         made = function(self.state, *args, **kwargs)
-        return self._pair_later(made) if type(made) is CoroutineType else self._pair(made)
+        return self._pair_later(Prepared(made)) if type(made) is CoroutineType else self._pair(made)
 
-    async def _pair_later(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._pair(await coroutine)
+    async def _pair_later(self, made: Awaitable[Any]) -> Any:
+        return self._pair(await made)
 
     def _pair(self, made: Any) -> Any:
         if not isinstance(made, tuple) or len(made) != 2:

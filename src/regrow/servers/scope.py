@@ -1,8 +1,9 @@
 """``scope``: a server, or a whole tree, tied to a block of asyncio code in both directions.
 
-Leaving the block stops the tree with ``SHUTDOWN``. The root ending normally leaves the block running. If it ends
-otherwise, the block is cancelled, and a bare ``ServerExited`` comes out of it (a group only if the body raised
-too). A cancellation or time-out from outside stays what it was: the rules are those of ``asyncio.TaskGroup``.
+Leaving the block stops the tree with ``SHUTDOWN``; links into the tree that the block's own process has are taken back
+before. The root ending normally leaves the block running. If it ends otherwise, the block is cancelled, and a bare
+``ServerExited`` comes out of it (a group only if the body raised too). A cancellation or time-out from outside stays
+what it was: the rules are those of ``asyncio.TaskGroup``.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class Scope(Generic[T_co]):
         if self._sent and self._task is not None and asyncio.current_task() is self._task:
             outer = self._task.uncancel() > self._entry
         if self._process is not None and self._process.status != DEAD:
+            _let_go(self._process)
             await self._stop(self._process)
         if not self._died:
             return
@@ -121,6 +123,19 @@ class Scope(Generic[T_co]):
             signals.kill(process)
             await asyncio.shield(self._gone)
             raise
+
+
+def _let_go(root: Process) -> None:
+    """Take back the owner's links into the tree, as with a registry's partition: who stops it shall not die of it."""
+    processes = root.runtime.processes
+    owner = processes.get(root.parent or Pid(0))
+    for pid in signals.linked_to(owner) if owner is not None else ():
+        above: Process | None = processes.get(pid)
+        linked = above
+        while above is not None and above is not root:
+            above = processes.get(above.parent or Pid(0))
+        if linked is not None and above is root and owner is not None:
+            signals.unlink(owner, linked)
 
 
 def error_is_cancel(error: BaseException | None) -> bool:

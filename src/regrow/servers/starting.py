@@ -14,7 +14,7 @@ from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
 
-from regrow.kernel import death, exits, reports, scheduler, signals
+from regrow.kernel import death, exits, outbox, reports, scheduler, signals
 from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
 from regrow.kernel.names import check_name, claim, find
 from regrow.kernel.process import (
@@ -185,6 +185,7 @@ def _booted(process: Process, result: Any, error: BaseException | None) -> None:
                 future.set_exception(StartError(failure))
             else:
                 future.set_exception(failure)
+            future.exception()  # who started may be gone, and never look: asyncio need not complain
     else:
         _ready(process)
         if not future.done():
@@ -254,7 +255,7 @@ async def _wait(
     try:
         await future
     except asyncio.CancelledError:
-        _give_up(process)
+        _abandon(process)
         raise
     finally:
         if waiting is not None and waiting.extra is not None:
@@ -277,6 +278,17 @@ def _too_slow(process: Process, future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_exception(StartError("timeout"))
         _give_up(process)
+
+
+def _abandon(process: Process) -> None:
+    """Its starter was cut while it waited. If he has to end, the link does its work; else it is killed."""
+    parent = process.runtime.processes.get(process.parent) if process.parent is not None else None
+    if parent is not None and parent.status >= EXITING and process.linked and not process.trapping:
+        extra = parent.more()
+        if not extra.killed and parent.behaviour.children is None:
+            outbox.post_exit(process, extra.exit_reason, parent.pid, by_link=True)
+            return
+    _give_up(process)
 
 
 def _give_up(process: Process) -> None:

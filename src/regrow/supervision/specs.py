@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from regrow.kernel.errors import InvalidSpec
 from regrow.kernel.process import Pid
-from regrow.kernel.targets import resolve
+from regrow.kernel.targets import is_handle, resolve
 from regrow.servers.child_spec import KEYS, ChildSpec, without_parameters
 from regrow.servers.gen_server import GenServer
 from regrow.servers.tasks.task import Task
@@ -141,9 +141,9 @@ def without_arguments(spec: ChildSpec[Any]) -> ChildSpec[Any]:
 
 def pid_to_stop(child: Any) -> Pid:
     """The pid that a handle or pid given to ``terminate_child`` stands for; a name is looked up once, here."""
-    process = resolve(child)
+    process = child.__regrow_process__() if is_handle(child) else resolve(child)
     if process is not None:
-        return process.pid
+        return process.pid  # if it is dead, it may be the last process of a child that is being restarted
     if type(child) is not int:
         raise ChildNotFound(child)
-    return Pid(child)  # dead or unknown: it may be the last pid of a child that is being restarted
+    return Pid(child)

@@ -5,13 +5,16 @@ supervisor, and must give back the process it started: as a handle, as a pid, or
 ``StartResult(pid, info)``. What comes back is linked to the supervisor if it was not, and what a failed
 start leaves running is killed, so that nobody is left behind. Whatever goes wrong comes out as a
 ``StartError``, and the supervisor lives on.
+
+``attend_starts`` lets an outsider stand by every start: see what comes of it, or make it fail on purpose.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Container, Coroutine, Sequence
+import threading
+from collections.abc import Callable, Container, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +22,7 @@ from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
 from regrow.kernel.process import EXITING, Pid, Process
 from regrow.kernel.reasons import strip
 from regrow.kernel.signals import kill, link
+from regrow.kernel.steps import Prepared
 from regrow.kernel.targets import is_handle
 from regrow.servers.behaviour import behaviour_of
 from regrow.servers.child_spec import ChildSpec
@@ -47,8 +51,38 @@ def start_child(
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
     if isinstance(start, type) and issubclass(start, GenServer):
-        return _launch(me, spec, start, args)
-    return _run_alone(me, spec, args, known)
+        steps = _launch(me, spec, start, args)
+    else:
+        steps = _run_alone(me, spec, args, known)
+    return _attended(me, spec, steps) if _attendants else steps
+
+
+def _attended(me: Process, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Started]:
+    for attendant in _attendants:
+        steps = attendant(me, spec, steps)
+    return steps
+
+
+Attendant = Callable[[Process, ChildSpec[Any], Stepwise[Started]], Stepwise[Started]]
+"""Gets the supervisor, the spec and the steps of a start, and gives the steps that are taken in their place."""
+
+# Of all runtimes: every start looks at it, so it has to be quick to look at.
+_attendants: tuple[Attendant, ...] = ()
+_changing = threading.Lock()
+
+
+def attend_starts(attendant: Attendant) -> Callable[[], None]:
+    """Let *attendant* stand by each start of a child, on every event loop; gives what sends it away again."""
+    global _attendants
+    with _changing:
+        _attendants = (*_attendants, attendant)
+
+    def leave() -> None:
+        global _attendants
+        with _changing:
+            _attendants = tuple(each for each in _attendants if each is not attendant)
+
+    return leave
 
 
 def _run_alone(
@@ -93,7 +127,7 @@ def _run_function(
     try:
         made: Any = spec.start(*args, **spec.kwargs)
         if inspect.isawaitable(made):
-            made = yield _in_time(made, spec.timeout)
+            made = yield _in_time(Prepared(made), spec.timeout)
     except StartError:
         raise
     except Ignore:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, TypeVar
 
+from regrow.kernel.steps import Prepared
+
 T = TypeVar("T")
 
 Stepwise = Generator[Awaitable[Any], Any, T]
@@ -24,7 +26,7 @@ def drive(steps: Stepwise[T]) -> T | Coroutine[Any, Any, T]:
     except StopIteration as end:
         value: T = end.value
         return value
-    return _go_on(steps, awaited)
+    return _go_on(steps, Prepared(awaited))
 
 
 async def _go_on(steps: Stepwise[T], awaited: Awaitable[Any]) -> T:

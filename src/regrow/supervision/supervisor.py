@@ -199,7 +199,10 @@ class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the st
         )
 
     def _take_over(self, made: Any) -> None:
-        """Code change: new flags, known children get their new specs, new ones wait to be started."""
+        """Code change: new flags, known children get their new specs, new ones wait to be started.
+
+        They are in the order of the plan from now on; those that it leaves out stay, after them.
+        """
         plan = self._understood(made)
         self._keep(plan.flags)
         for spec in plan.specs:
@@ -208,6 +211,7 @@ class Supervisor(StartsByInit, TableSupervisor):  # type: ignore[misc]  # the st
                 self._table.add(spec)
             else:
                 child.spec = spec
+        self._table.put_first([spec.id for spec in plan.specs])
 
     # --- inside: what clients ask for ---------------------------------------------------------------------------------
 

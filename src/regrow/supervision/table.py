@@ -64,6 +64,11 @@ class ChildTable:
         child = self._by_id[spec.id] = StaticChild(spec)
         return child
 
+    def put_first(self, ids: Iterable[Any]) -> None:
+        """Begin the start order with these children, in this order; the others follow in theirs."""
+        first = {child_id: self._by_id[child_id] for child_id in ids}
+        self._by_id = first | {key: child for key, child in self._by_id.items() if key not in first}
+
     def get(self, child_id: Any) -> StaticChild | None:
         return self._by_id.get(child_id)
 
