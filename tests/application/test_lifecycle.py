@@ -15,6 +15,7 @@ from regrow import (
     NORMAL,
     SHUTDOWN,
     GenServer,
+    Ignore,
     StartError,
     Supervisor,
     application,
@@ -274,6 +275,14 @@ async def test_a_start_that_raises_or_exits_fails_with_that() -> None:
     with pytest.raises(ApplicationStartError) as caught:
         await application.start(failing(lambda: process.exit("enough")))
     assert caught.value.reason == "enough"
+
+    def ignore() -> None:
+        raise Ignore
+
+    with pytest.raises(ApplicationStartError) as caught:
+        await application.start(failing(ignore))
+    assert caught.value.reason == "ignore"
+    assert running() == []
 
 
 class Refusing(GenServer):

@@ -138,6 +138,7 @@ def told(program: Program) -> list[str]:
     return [line for line in program.output.splitlines() if line.startswith(own)]
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_in_order_and_the_exit_code_is_0(script: Path, number: signal.Signals) -> None:
     with Program(str(script), "Arcade", "permanent", cwd=script.parent) as program:
@@ -148,6 +149,7 @@ def test_a_signal_stops_in_order_and_the_exit_code_is_0(script: Path, number: si
     assert told(program) == ["child up", "child SHUTDOWN", "arcade stopped", "base stopped", "run returned"]
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_ends_the_program_at_once(script: Path, number: signal.Signals, code: int) -> None:
     with Program(str(script), "Arcade", "permanent", "stubborn", cwd=script.parent) as program:
@@ -160,6 +162,7 @@ def test_a_second_signal_ends_the_program_at_once(script: Path, number: signal.S
     assert told(program) == ["child up", "child SHUTDOWN"]
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_second_signal_ends_even_a_busy_loop(script: Path) -> None:
     with Program(str(script), "Acting", "permanent", "spin", cwd=script.parent) as program:
         program.wait_for("spinning")
@@ -169,6 +172,7 @@ def test_a_second_signal_ends_even_a_busy_loop(script: Path) -> None:
         assert program.end() == 130
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_signal_during_the_start_breaks_it_off_and_stops_what_it_needs_last(script: Path) -> None:
     with Program(str(script), "Slow", "permanent", cwd=script.parent) as program:
         program.wait_for("starting for ever")
@@ -178,6 +182,7 @@ def test_a_signal_during_the_start_breaks_it_off_and_stops_what_it_needs_last(sc
     assert told(program)[2:] == ["base stopped", "run returned"]
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.behaviour("APP-12")
 def test_a_permanent_root_that_gives_up_ends_the_program_and_says_why(script: Path) -> None:
     done = run_python(str(script), "Acting", "permanent", "crash", cwd=script.parent)
@@ -191,12 +196,14 @@ def test_a_permanent_root_that_gives_up_ends_the_program_and_says_why(script: Pa
     assert done.stdout.splitlines()[-2:] == ["arcade stopped", "base stopped"]
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.behaviour("APP-12")
 def test_a_permanent_root_that_ends_normally_ends_the_program_with_0(script: Path) -> None:
     done = run_python(str(script), "Acting", "permanent", "normal", cwd=script.parent)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "run returned")
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize(("type", "argument"), [("temporary", "crash"), ("transient", "normal")])
 @pytest.mark.behaviour("APP-11", "APP-12")
 def test_the_program_goes_on_after_the_end_of_others(script: Path, type: str, argument: str) -> None:
@@ -208,6 +215,7 @@ def test_the_program_goes_on_after_the_end_of_others(script: Path, type: str, ar
     assert program.output.index("SIGTERM") < program.output.index("base stopped")
 
 
+@pytest.mark.real_time("another program runs")
 def test_stop_system_ends_the_program_with_its_exit_code(script: Path) -> None:
     done = run_python(str(script), "Acting", "permanent", "halt", cwd=script.parent)
     assert done.returncode == 7
@@ -215,6 +223,7 @@ def test_stop_system_ends_the_program_with_its_exit_code(script: Path) -> None:
     assert "base stopped" in done.stdout
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize(("argument", "code"), [("exit", 9), ("interrupt", 130)])
 def test_a_handler_that_raises_for_the_whole_program_ends_it_in_order(
     script: Path, argument: str, code: int
@@ -224,6 +233,7 @@ def test_a_handler_that_raises_for_the_whole_program_ends_it_in_order(
     assert done.stdout.splitlines()[-2:] == ["arcade stopped", "base stopped"]
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_failed_start_ends_the_program_and_says_why(script: Path) -> None:
     done = run_python(str(script), "Broken", "permanent", cwd=script.parent)
     assert done.returncode == 1
@@ -231,6 +241,7 @@ def test_a_failed_start_ends_the_program_and_says_why(script: Path) -> None:
     assert "base stopped" in done.stdout
 
 
+@pytest.mark.real_time("another program runs")
 def test_args_come_from_the_nearest_pyproject(script: Path, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.regrow]\nargs = ["a", "b"]\n', encoding="utf-8")
     line = (
@@ -269,6 +280,7 @@ def test_run_returns_and_leaves_the_signals_as_they_were() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+@pytest.mark.real_time("a thread has a loop of its own")
 def test_run_works_in_another_thread_without_signals() -> None:
     thread = threading.Thread(target=run, args=(Brief,))
     thread.start()
@@ -339,6 +351,7 @@ def test_the_exit_code_leaves_run_as_system_exit() -> None:
     assert caught.value.code == 5
 
 
+@pytest.mark.real_time("a signal comes through a socket")
 async def test_a_signal_wakes_the_loop_inside_the_block_only() -> None:
     woken = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.real_time("another program runs")
 def test_the_arcade_of_the_checkout_is_found_from_anywhere(tmp_path: Path) -> None:
     done = run_python("-m", "regrow", "demo", "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -25,6 +26,7 @@ def test_the_arcade_of_the_checkout_is_found_from_anywhere(tmp_path: Path) -> No
     assert "--port" in done.stdout
 
 
+@pytest.mark.real_time("another program runs")
 def test_an_option_that_the_arcade_refuses_is_an_error(tmp_path: Path) -> None:
     done = run_python("-m", "regrow", "demo", "--games", "many", cwd=tmp_path)
     assert done.returncode == 2

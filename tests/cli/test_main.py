@@ -72,6 +72,7 @@ def test_a_mistake_is_told_in_two_lines(capsys: pytest.CaptureFixture[str]) -> N
     assert len(err.splitlines()) == 2
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_traceback_is_shown_on_request(tmp_path: Path) -> None:
     for words, env in ((["--traceback"], {}), ([], {"REGROW_TRACEBACK": "1"})):
         done = run_python("-m", "regrow", *words, "new", "MyShop", cwd=tmp_path, env=env)

@@ -12,6 +12,7 @@ from regrow.cli.new import make_project, package_name
 from tests.application.subprocesses import run_python
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize("sup", [False, True])
 def test_the_tests_of_a_new_project_pass_at_once(tmp_path: Path, sup: bool) -> None:
     made = run_python("-m", "regrow", "new", "my-shop", *(["--sup"] if sup else []), cwd=tmp_path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from regrow.cli.new import make_project
 from tests.application.subprocesses import Program, run_python
 
@@ -27,6 +29,7 @@ class Telling(Application):
 """
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_new_project_runs_until_a_signal(tmp_path: Path) -> None:
     make_project(tmp_path / "shop", sup=True)
     with Program(
@@ -39,6 +42,7 @@ def test_a_new_project_runs_until_a_signal(tmp_path: Path) -> None:
     assert "application 'shop' stopped" in program.output
 
 
+@pytest.mark.real_time("another program runs")
 def test_type_and_args_come_from_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "telling.py").write_text(APPLICATION, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(
@@ -62,6 +66,7 @@ def test_type_and_args_come_from_the_command_line(tmp_path: Path) -> None:
     assert "regrow: the permanent application 'telling' has ended: 'broken'" in done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_type_and_args_come_from_pyproject(tmp_path: Path) -> None:
     (tmp_path / "telling.py").write_text(APPLICATION, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(
@@ -74,6 +79,7 @@ def test_type_and_args_come_from_pyproject(tmp_path: Path) -> None:
         assert program.end() == 0
 
 
+@pytest.mark.real_time("another program runs")
 def test_an_unknown_dependency_is_told_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "lost.py").write_text(
         'from regrow import Application\nclass Lost(Application):\n    extra_applications = ["loging"]\n',
@@ -86,6 +92,7 @@ def test_an_unknown_dependency_is_told_without_a_traceback(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_mistake_has_exit_code_2_and_no_traceback(tmp_path: Path) -> None:
     done = run_python("-m", "regrow", "run", "nowhere:App", cwd=tmp_path)
     assert done.returncode == 2

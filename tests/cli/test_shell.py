@@ -20,6 +20,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+@pytest.mark.real_time("another program runs")
 def test_what_is_typed_runs_beside_the_application(shop: Path) -> None:
     typed = """\
 from shop.counter import Counter
@@ -49,6 +50,7 @@ await counter.ad()
     assert "evaluator.py" not in done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_supervisor_started_at_the_prompt_stays(shop: Path) -> None:
     typed = """\
 games = await DynamicSupervisor.start_link()
@@ -60,6 +62,7 @@ process.alive(games)
     assert ">>> (0, True)\n>>> True\n" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_an_exit_signal_ends_the_process_and_keeps_the_variables(shop: Path) -> None:
     typed = """\
 x = 5
@@ -75,6 +78,7 @@ exit(4)
     assert done.returncode == 4
 
 
+@pytest.mark.real_time("another program runs")
 def test_the_end_of_the_application_leaves_the_prompt(shop: Path) -> None:
     typed = """\
 process.monitor(root())
@@ -88,6 +92,7 @@ await application.ensure_all_started(App)
     assert "the temporary application 'shop' has ended: KILLED; the program goes on" in done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_the_args_of_pyproject_are_for_the_application_that_it_names(shop: Path) -> None:
     (shop / "pyproject.toml").write_text(
         '[tool.regrow]\napplication = "shop.application:Shop"\nargs = ["for the shop"]\n', encoding="utf-8"
@@ -105,6 +110,7 @@ def test_the_args_of_pyproject_are_for_the_application_that_it_names(shop: Path)
     assert "args ['for the stall']" in given.stdout
 
 
+@pytest.mark.real_time("another program runs")
 def test_it_works_without_an_application(tmp_path: Path) -> None:
     done = run_python(
         "-m", "regrow", "shell", cwd=tmp_path, input="App, root()\nawait asyncio.sleep(0, 'slept')\n"
@@ -114,6 +120,7 @@ def test_it_works_without_an_application(tmp_path: Path) -> None:
     assert "no application is running" in done.stderr
 
 
+@pytest.mark.real_time("another program runs")
 def test_stop_system_leaves_with_its_exit_code(shop: Path) -> None:
     with Program("-m", "regrow", "shell", cwd=shop) as program:
         program.wait_for("shop is running")
@@ -122,6 +129,7 @@ def test_stop_system_leaves_with_its_exit_code(shop: Path) -> None:
     assert "application 'shop' stopped" in program.output
 
 
+@pytest.mark.real_time("another program runs")
 @pytest.mark.parametrize("going_on", ["await asyncio.Event().wait()", "all(True for _ in iter(int, 1))"])
 def test_ctrl_c_breaks_off_a_statement_that_waits_or_spins(shop: Path, going_on: str) -> None:
     with Program("-m", "regrow", "shell", cwd=shop) as program:
@@ -136,6 +144,7 @@ def test_ctrl_c_breaks_off_a_statement_that_waits_or_spins(shop: Path, going_on:
     assert "KeyboardInterrupt" in program.output
 
 
+@pytest.mark.real_time("another program runs")
 def test_sigterm_stops_the_application_in_order(shop: Path) -> None:
     with Program("-m", "regrow", "shell", cwd=shop) as program:
         program.wait_for("shop is running")
@@ -144,6 +153,7 @@ def test_sigterm_stops_the_application_in_order(shop: Path) -> None:
     assert "application 'shop' stopped" in program.output
 
 
+@pytest.mark.real_time("another program runs")
 def test_an_application_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(
         "from regrow import Application\nclass App(Application):\n    def start(self, start_type, args): return None\n",

@@ -31,6 +31,8 @@ from examples.arcade.web import WEB, open_listener, url_of
 from regrow import KILL, NORMAL, Supervisor, process
 from regrow.process import Down
 
+pytestmark = pytest.mark.real_time("clients and the web server talk through sockets")
+
 Frame = dict[str, Any]
 
 

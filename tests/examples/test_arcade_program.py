@@ -33,6 +33,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
+@pytest.mark.real_time("another program runs")
 def test_without_a_terminal_it_closes_by_itself_and_its_figures_add_up() -> None:
     program = subprocess.run(
         [*COMMAND, "--seconds", "2", "--games", "40", "--pace", "0.02", "--crash-rate", "0.4"],
@@ -59,6 +60,7 @@ def numbers(pattern: str, text: str) -> list[int]:
     return [int(each) for each in found.groups()]
 
 
+@pytest.mark.real_time("another program runs")
 def test_ctrl_c_closes_it_in_order() -> None:
     with subprocess.Popen(
         [*COMMAND, "--seconds", "60", "--games", "20"],
@@ -75,6 +77,7 @@ def test_ctrl_c_closes_it_in_order() -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.real_time("another program runs")
 def test_a_port_that_is_taken_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

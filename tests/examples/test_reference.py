@@ -70,6 +70,7 @@ async def test_an_example_prints_what_its_document_prints(
     assert capsys.readouterr().out.splitlines() == PRINTED[name]
 
 
+@pytest.mark.real_time("another program runs")
 def test_all_examples_run_as_programs() -> None:
     script = "import runpy, sys\nfor each in sys.argv[1:]:\n    runpy.run_module(each, run_name='__main__')"
     names = [f"examples.reference.{name}" for name in PRINTED]

@@ -25,7 +25,7 @@ from regrow import (
 )
 from regrow.kernel import events
 from regrow.kernel.runtime import runtime
-from tests.waiting import forever, turns
+from tests.waiting import forever, now, turns
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,7 @@ async def test_a_task_is_one_process_for_its_whole_life() -> None:
     await other.task
 
 
+@pytest.mark.real_time("a thread answers")
 async def test_a_task_that_only_sends_is_not_adopted() -> None:
     server = await Server.start()
     count = len(process.processes())
@@ -212,10 +213,9 @@ async def test_lifecycle_events_are_told_and_a_listener_that_fails_is_taken_off(
 
 
 async def test_an_adopted_task_that_swallows_its_exit_is_dead_to_the_others_after_the_grace(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.ERROR, logger="regrow")
-    monkeypatch.setattr("regrow.kernel.exits.KILL_GRACE", 0.02)
     refused, fenced = [], asyncio.Event()
 
     async def code() -> None:
@@ -238,6 +238,7 @@ async def test_an_adopted_task_that_swallows_its_exit_is_dead_to_the_others_afte
     process.exit(pid, "boom")
     process.exit(pid, KILL)
     assert (await process.receive(Down)).reason is KILLED
+    assert now() == 0.1
     fenced.set()
     await task
     assert len(refused) == 1

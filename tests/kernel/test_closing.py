@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import Any
 
 import pytest
 
 from regrow import SHUTDOWN, DynamicSupervisor, GenServer, cast, process
-from tests.waiting import forever, turns
+from regrow.testing import run_virtual
+from tests.waiting import forever, now, turns
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-class Server(GenServer, shutdown=0.1):
+class Server(GenServer, shutdown=7):
     def __init__(self, name: str, log: list[Any]) -> None:
         self.name, self.log = name, log
 
@@ -39,7 +39,7 @@ class Trapping(Server, trap_exits=True):
     pass
 
 
-class Stubborn(GenServer, shutdown=0.02):
+class Stubborn(GenServer, shutdown=3):
     async def terminate(self, reason: object) -> None:
         await forever()
 
@@ -57,7 +57,7 @@ def test_roots_are_stopped_in_reverse_order_and_terminate_runs(kind: type[Server
         for name in "abc":
             await getattr(kind, start)(name, log)
 
-    asyncio.run(main())
+    run_virtual(main())
     if kind is Trapping and start == "start_link":  # there the end of main is what ends them
         assert sorted(name for name, _ in log) == ["a", "b", "c"]
     else:
@@ -72,7 +72,7 @@ def test_busy_handlers_are_cut_and_then_terminate() -> None:
         server.busy()
         await turns()
 
-    asyncio.run(main())
+    run_virtual(main())
     assert log == [("a", "cut"), ("a", SHUTDOWN)]
 
 
@@ -85,22 +85,27 @@ def test_it_is_the_same_when_main_raises_or_is_interrupted() -> None:
             raise error
 
         with pytest.raises(type(error)):
-            asyncio.run(main())
+            run_virtual(main())
         assert log == [("a", SHUTDOWN)]
 
 
 def test_what_will_not_stop_is_killed_after_its_shutdown_time() -> None:
     log: list[Any] = []
+    times: list[float] = []
+
+    class Timed(Server):
+        async def terminate(self, reason: object) -> None:
+            times.append(now())
+            await super().terminate(reason)
 
     async def main() -> None:
-        await Server.start("first", log)
+        await Timed.start("first", log)
         await Stubborn.start()
-        await Server.start("last", log)
+        await Timed.start("last", log)
 
-    begun = time.monotonic()
-    asyncio.run(main())
-    assert time.monotonic() - begun < 2
+    run_virtual(main())
     assert log == [("last", SHUTDOWN), ("first", SHUTDOWN)]
+    assert times == [0.0, 3.0]
 
 
 def test_a_tree_is_stopped_as_a_tree() -> None:
@@ -115,7 +120,7 @@ def test_a_tree_is_stopped_as_a_tree() -> None:
             await supervisor.start_child(Server.child_spec(name, log))
         process.spawn(root)
 
-    asyncio.run(main())
+    run_virtual(main())
     assert sorted(log) == [("a", SHUTDOWN), ("b", SHUTDOWN), ("c", SHUTDOWN)] or {
         each for each, _ in log
     } == set("abc")
@@ -134,7 +139,7 @@ def test_a_spawned_function_is_cut_and_its_finally_runs() -> None:
         process.spawn(work)
         await asyncio.sleep(0)
 
-    asyncio.run(main())
+    run_virtual(main())
     assert log == ["finally"]
 
 
@@ -146,7 +151,7 @@ def test_one_loop_after_another_each_have_their_own_processes() -> None:
         pids.append(process.current())
 
     for _ in range(3):
-        asyncio.run(main())
+        run_virtual(main())
     assert len(set(pids)) == 3
 
 
@@ -157,4 +162,4 @@ def test_an_unknown_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         process.current()
 
     with pytest.raises(ValueError, match="REGROW_INLINE='sometimes' is not a mode: use on, off or random"):
-        asyncio.run(main())
+        run_virtual(main())

@@ -1,236 +1,155 @@
-"""The table of exit signals: what each does to a process, trapping exits or not, whatever it is doing just then."""
+"""Exit signals beside the tables of ``signal_matrix``: how long they give, two at a time, with others in one turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from regrow import (
-    KILL,
-    KILLED,
-    NOPROC,
-    NORMAL,
-    SHUTDOWN,
-    Down,
-    Exit,
-    GenServer,
-    Pid,
-    Shutdown,
-    StartError,
-    call,
-    cast,
-    process,
-    stop,
-)
-from regrow.kernel import outbox, signals
-from regrow.kernel.process import Process
-from regrow.kernel.runtime import runtime
-
-Send = Callable[[Process, Pid], None]
+from regrow import INFINITY, KILL, KILLED, NORMAL, Down, GenServer, cast, process, stop
+from tests.waiting import forever
 
 
-def by_exit(reason: object) -> Send:
-    return lambda victim, sender: signals.exit_signal(victim, reason, sender)
+class Swallows(GenServer):
+    """Its ``work`` lets no cancellation pass."""
 
-
-def by_link(reason: object) -> Send:
-    return lambda victim, sender: outbox.post_exit(victim, reason, sender, by_link=True)
-
-
-def by_itself(reason: object) -> Send:
-    return lambda victim, _sender: signals.exit_signal(victim, reason, victim.pid)
-
-
-IGNORED = object()
-# what is sent: how, what a process dies of that does not trap exits, and whether trapping makes a message of it
-SIGNALS: dict[str, tuple[Send, object, bool]] = {
-    "exit KILL": (by_exit(KILL), KILLED, False),
-    "a link's KILL": (by_link(KILL), KILL, True),
-    "exit NORMAL": (by_exit(NORMAL), IGNORED, True),
-    "a link's NORMAL": (by_link(NORMAL), IGNORED, True),
-    "exit NORMAL to itself": (by_itself(NORMAL), NORMAL, True),
-    "exit SHUTDOWN": (by_exit(SHUTDOWN), SHUTDOWN, True),
-    "exit Shutdown(x)": (by_exit(Shutdown("x")), Shutdown("x"), True),
-    "exit KILLED": (by_exit(KILLED), KILLED, True),
-    "exit NOPROC": (by_exit(NOPROC), NOPROC, True),
-    "exit boom": (by_exit("boom"), "boom", True),
-    "a link's boom": (by_link("boom"), "boom", True),
-}
-REASONS = {
-    "a link's KILL": KILL,
-    "exit Shutdown(x)": Shutdown("x"),
-    "exit KILLED": KILLED,
-    "exit NOPROC": NOPROC,
-    "exit SHUTDOWN": SHUTDOWN,
-}
-PLACES = ("rest", "queued", "plain", "busy", "init", "terminate", "receive", "swallowing")
-
-
-class Board:
-    """What the victim does, and what has become of it."""
-
-    def __init__(self, place: str, trapping: bool) -> None:
-        self.place, self.trapping = place, trapping
-        self.there, self.go = asyncio.Event(), asyncio.Event()
-        self.seen: list[Any] = []
-        self.terminated: list[object] = []
-        self.handled: list[str] = []
-        self.act: Callable[[], None] = lambda: None
-        self.pid = Pid(0)
-
-
-class Victim(GenServer, shutdown=0.05):
-    def __init__(self, board: Board) -> None:
-        self.board = board
-        board.pid = process.current()
-        process.trap_exits(board.trapping)
-
-    async def init(self) -> None:
-        if self.board.place == "init":
-            await self.wait()
-
-    async def wait(self) -> None:
-        self.board.there.set()
-        await self.board.go.wait()
-
-    def handle_info(self, message: Any) -> None:
-        self.board.seen.append(message)
-
-    async def terminate(self, reason: object) -> None:
-        self.board.terminated.append(reason)
-        if self.board.place == "terminate":
-            await self.wait()
-
-    @call
-    def ping(self) -> str:
-        return "pong"
+    def __init__(self) -> None:
+        self.refused = 0
 
     @cast
-    def queued(self) -> None:
-        self.board.handled.append("queued")
-
-    @cast
-    def plain(self) -> None:
-        self.board.act()
-        self.board.there.set()
-
-    @cast
-    async def busy(self) -> None:
-        await self.wait()
-
-    @cast
-    async def receive(self) -> None:
-        self.board.there.set()
-        await process.receive(str)
-
-    @cast
-    async def swallowing(self) -> None:
-        self.board.there.set()
-        while not self.board.go.is_set():
+    async def work(self) -> None:
+        while True:
             try:
-                await self.board.go.wait()
+                await forever()
             except asyncio.CancelledError:
                 pass
 
 
-async def victim_at(board: Board, act: Callable[[], None]) -> asyncio.Task[Any] | None:
-    """A victim at that place; *act* is called when it is there."""
-    if board.place == "init":
-        starting = asyncio.create_task(Victim.start(board))
-        await board.there.wait()
-        act()
-        return starting
-    victim = await Victim.start(board)
-    if board.place == "rest":
-        act()
-    elif board.place == "queued":
-        victim.queued()
-        act()
-    elif board.place == "plain":
-        board.act = act
-        victim.plain()
-        await board.there.wait()
-    elif board.place == "terminate":
-        stopping = asyncio.create_task(stop(victim, "stopped"))
-        await board.there.wait()
-        act()
-        return stopping
-    else:
-        getattr(victim, board.place)()
-        await board.there.wait()
-        await asyncio.sleep(0)  # let the handler reach its await
-        act()
-    return None
+class Lingers(GenServer):
+    """Its ``terminate`` never ends."""
+
+    async def terminate(self, reason: object) -> None:
+        await forever()
 
 
-@pytest.mark.behaviour("PROC-06", "PROC-07", "PROC-10", "PROC-11", "PROC-12", "PROC-14", "PROC-15", "GS-45")
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("trapping", [False, True], ids=["not trapping", "trapping"])
-@pytest.mark.parametrize("name", SIGNALS)
-async def test_a_signal_does_what_the_table_says(name: str, trapping: bool, place: str) -> None:
-    send, dies_of, trappable = SIGNALS[name]
-    board, kills = Board(place, trapping), name == "exit KILL"
-
-    async def idle() -> None:
-        await asyncio.Event().wait()
-
-    sender = process.spawn(idle)
-
-    def act() -> None:
-        send(runtime().processes[board.pid], sender)
-
-    def watch_and_act() -> None:
-        process.monitor(board.pid)
-        act()
-
-    in_handler = place == "plain"  # there the victim itself is the current process
-    working = None
-    if in_handler:
-        board.act = act
-        victim = await Victim.start(board)
-        process.monitor(victim)
-        victim.plain()
-        await board.there.wait()
-    else:
-        working = await victim_at(board, watch_and_act)
-
-    if place == "terminate" and not kills:  # it ends already: nothing of this changes how
-        board.go.set()
-        assert await down(board) == "stopped"
-        assert board.terminated == ["stopped"]
-        assert board.seen == []
-    elif kills or (dies_of is not IGNORED and not trapping):
-        assert await down(board) == dies_of
-        assert not process.alive(board.pid)
-        assert board.handled == []
-        if place == "terminate":
-            assert board.terminated == ["stopped"]
-        else:
-            assert board.terminated == ([] if kills or place == "init" else [dies_of])
-    else:
-        board.go.set()
-        process.send(board.pid, "go")
-        if working is not None:
-            await working
-        assert await Victim.of(board.pid).ping() == "pong"
-        expected = REASONS.get(name, "boom" if "boom" in name else NORMAL)
-        from_whom = board.pid if "itself" in name else sender
-        messages = [each for each in board.seen if each != "go"]
-        assert messages == ([Exit(from_whom, expected)] if trapping and trappable else [])
-    if working is not None:
-        [outcome] = await asyncio.gather(working, return_exceptions=True)
-        if place == "init" and isinstance(outcome, BaseException):
-            assert isinstance(outcome, StartError)
-            assert outcome.reason == dies_of
+async def busy(server: type[Any]) -> Any:
+    """One of these in its ``work``, monitored."""
+    victim = await server.start()
+    process.monitor(victim)
+    victim.work()
+    await asyncio.sleep(1)
+    return victim
 
 
-async def down(board: Board) -> object:
-    message = await process.receive(Down, timeout=2)
-    assert message.target == board.pid
-    return message.reason
+async def end_of(begin: float) -> tuple[object, float]:
+    """The reason of the end that is told next, and the seconds since *begin*."""
+    reason = (await process.receive(Down)).reason
+    return reason, round(now() - begin, 9)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# --- how long it may take -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shutdown", "seconds"), [(2.0, 2.0), (5.0, 5.0), (60.0, 5.0), (INFINITY, 5.0), ("brutal_kill", 0.0)]
+)
+async def test_a_handler_has_its_shutdown_time_to_let_go_and_five_seconds_at_most(
+    shutdown: Any, seconds: float
+) -> None:
+    class Mine(Swallows, shutdown=shutdown):
+        pass
+
+    victim = await busy(Mine)
+    begin = now()
+    process.exit(victim, "boom")
+    assert await end_of(begin) == ("boom", seconds)
+
+
+async def test_kill_shortens_the_grace_of_a_signal_that_came_before() -> None:
+    victim = await busy(Swallows)
+    begin = now()
+    process.exit(victim, "boom")
+    await asyncio.sleep(1)
+    process.exit(victim, KILL)
+    assert await end_of(begin) == (KILLED, 1.1)
+
+
+async def test_a_second_signal_neither_changes_the_reason_nor_gives_more_time() -> None:
+    victim = await busy(Swallows)
+    begin = now()
+    process.exit(victim, "first")
+    await asyncio.sleep(4)
+    process.exit(victim, "second")
+    assert await end_of(begin) == ("first", 5.0)
+
+
+async def test_terminate_has_its_shutdown_time_after_the_handlers_grace() -> None:
+    class Both(Swallows, Lingers, shutdown=3.0):
+        pass
+
+    victim = await busy(Both)
+    begin = now()
+    process.exit(victim, "boom")
+    assert await end_of(begin) == (KILLED, 6.0)
+
+
+@pytest.mark.parametrize("reason", ["boom", NORMAL])
+async def test_a_signal_sets_the_shutdown_time_to_a_terminate_that_is_under_way(reason: object) -> None:
+    victim = await Lingers.start()
+    process.monitor(victim)
+    stopping = asyncio.create_task(stop(victim, "stopped"))
+    await asyncio.sleep(60)  # nobody said how long
+    assert process.alive(victim)
+    begin = now()
+    process.exit(victim, reason)
+    await asyncio.sleep(3)
+    process.exit(victim, "again")  # gives it no more time, if the first one counted
+    assert await end_of(begin) == (KILLED, 8.0 if reason is NORMAL else 5.0)
+    await asyncio.gather(stopping, return_exceptions=True)
+
+
+# --- in the same moment ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "order", ["exit, message", "message, exit", "exit, cancel", "cancel, exit", "time-out, exit"]
+)
+async def test_the_exit_wins_over_what_comes_in_the_same_turn(order: str) -> None:
+    went_on: list[str] = []
+    tasks: list[Any] = []
+    timeouts: list[asyncio.Timeout] = []
+
+    class Waits(GenServer):
+        @cast
+        async def work(self) -> None:
+            tasks.append(asyncio.current_task())
+            try:
+                async with asyncio.timeout(10) as limit:
+                    timeouts.append(limit)
+                    await process.receive(str)
+                went_on.append("message")
+            except TimeoutError:
+                went_on.append("time-out")
+
+    victim = await busy(Waits)
+    actions = {
+        "message": lambda: process.send(victim, "hello"),
+        "cancel": lambda: tasks[0].cancel(),
+        "time-out": lambda: timeouts[0].reschedule(0),
+        "exit": lambda: process.exit(victim, "boom"),
+    }
+    for action in order.split(", "):
+        actions[action]()
+    assert (await process.receive(Down)).reason == "boom"
+    assert went_on == []
+
+
+# --- at once --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.behaviour("PROC-26")

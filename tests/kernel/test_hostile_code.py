@@ -26,7 +26,8 @@ from regrow import (
     process,
     stop,
 )
-from tests.waiting import forever
+from regrow.testing import run_virtual
+from tests.waiting import forever, now
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +42,10 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def reason_of(target: Any) -> object:
     ref = process.monitor(target)
-    return (await process.receive(lambda each: isinstance(each, Down) and each.ref == ref, timeout=2)).reason
+    return (await process.receive(lambda each: isinstance(each, Down) and each.ref == ref, timeout=60)).reason
 
 
-class Stubborn(GenServer, shutdown=0.02):
+class Stubborn(GenServer, shutdown=2.0):
     def __init__(self, log: list[str] | None = None) -> None:
         self.log: list[str] = [] if log is None else log
 
@@ -62,8 +63,8 @@ class Stubborn(GenServer, shutdown=0.02):
 
     async def swallow_a_while(self) -> None:
         # By the clock, since nobody can end it and it would keep asyncio.run from its end.
-        end = asyncio.get_running_loop().time() + 0.3
-        while (left := end - asyncio.get_running_loop().time()) > 0:
+        end = now() + 30
+        while (left := end - now()) > 0:
             try:
                 await asyncio.sleep(left)
             except asyncio.CancelledError:
@@ -144,6 +145,7 @@ async def test_what_will_not_end_is_fenced_and_reported_with_its_line(
     assert not process.alive(pid)
     assert process.whereis("stubborn") == pid  # its name is not free before it has ended
     assert await reason_of(pid) == (KILLED if signal is KILL else "boom")
+    assert now() == (0.1 if signal is KILL else 2.0)
     assert process.whereis("stubborn") is None
     with pytest.raises(ServerExited):
         await asked
@@ -267,7 +269,7 @@ def test_what_wants_to_end_the_program_kills_the_process_first_and_goes_on(
         raise kind
 
     with pytest.raises(kind):
-        asyncio.run(main())
+        run_virtual(main())
     gc.collect()
     assert "asyncio" not in {record.name for record in logged.records}  # which would report it a second time
     assert len(ended) == 1
@@ -288,7 +290,7 @@ async def test_recursion_without_end_in_a_handler_is_its_own_crash() -> None:
 
 
 class Owes(GenServer):
-    @call(timeout=0.05)
+    @call(timeout=60)
     def later(self) -> Reply[str]:
         self.reply = Reply[str]()
         return self.reply
@@ -345,7 +347,7 @@ async def test_a_crash_in_terminate_replaces_the_reason(logged: pytest.LogCaptur
 
 
 async def test_terminate_that_never_ends_is_killed_when_a_signal_asked_for_it() -> None:
-    class Slow(GenServer, shutdown=0.02):
+    class Slow(GenServer, shutdown=3):
         async def terminate(self, reason: object) -> None:
             await forever()
 
@@ -353,6 +355,7 @@ async def test_terminate_that_never_ends_is_killed_when_a_signal_asked_for_it() 
     process.exit(server, "boom")
     assert process.alive(server)
     assert await reason_of(server) is KILLED
+    assert now() == 3.0
 
 
 @pytest.mark.behaviour("GS-40")
@@ -365,7 +368,8 @@ async def test_a_slow_terminate_outlives_a_stop_with_a_time_out() -> None:
 
     server = await Slow.start()
     with pytest.raises(CallTimeout):
-        await stop(server, timeout=0.01)
+        await stop(server, timeout=60)
+    assert now() == 60.0
     assert process.alive(server)
     gate.set()
     assert await reason_of(server) is NORMAL

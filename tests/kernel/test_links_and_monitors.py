@@ -8,7 +8,21 @@ from typing import Any
 
 import pytest
 
-from regrow import KILL, KILLED, NOPROC, NORMAL, Down, Exit, GenServer, LinkedExit, NoProcess, Pid, process
+from regrow import (
+    KILL,
+    KILLED,
+    NOPROC,
+    NORMAL,
+    SHUTDOWN,
+    Down,
+    Exit,
+    GenServer,
+    LinkedExit,
+    NoProcess,
+    Pid,
+    Shutdown,
+    process,
+)
 from regrow.kernel.runtime import runtime
 
 
@@ -37,8 +51,8 @@ async def reason_of(ref: int) -> object:
     return (await process.receive(lambda each: isinstance(each, Down) and each.ref == ref, timeout=2)).reason
 
 
-@pytest.mark.behaviour("PROC-14")
-@pytest.mark.parametrize("reason", ["boom", KILL, KILLED, ValueError("x")], ids=repr)
+@pytest.mark.behaviour("PROC-14", "PROC-11")
+@pytest.mark.parametrize("reason", ["boom", SHUTDOWN, Shutdown("x"), KILL, KILLED, ValueError("x")], ids=repr)
 async def test_a_link_passes_an_abnormal_end_on_with_the_same_reason_and_so_on(reason: object) -> None:
     async def linked(depth: int, told: Pid) -> None:
         if depth:

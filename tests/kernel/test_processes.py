@@ -356,6 +356,7 @@ async def test_two_tasks_cannot_receive_as_one_process() -> None:
     await Server.start()
 
 
+@pytest.mark.real_time("a thread works beside the loop")
 async def test_another_thread_is_told_that_processes_live_in_an_event_loop() -> None:
     me = process.current()
     errors: list[BaseException] = []

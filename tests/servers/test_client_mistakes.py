@@ -135,6 +135,7 @@ def test_an_async_constructor_is_refused() -> None:
         type("Wrong", (GenServer,), {"__init__": __init__})
 
 
+@pytest.mark.behaviour("GS-16")
 @pytest.mark.parametrize("kind", ["plain", "async"])
 async def test_an_init_returns_nothing(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     class Plain(GenServer):

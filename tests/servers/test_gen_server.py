@@ -26,7 +26,7 @@ from regrow import (
     process,
     within,
 )
-from tests.waiting import turns
+from tests.waiting import now, turns
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +134,7 @@ def gate() -> asyncio.Event:
 
 async def reason_of(server: GenServer) -> object:
     ref = process.monitor(server)
-    return (await process.receive(lambda each: isinstance(each, Down) and each.ref == ref, timeout=2)).reason
+    return (await process.receive(lambda each: isinstance(each, Down) and each.ref == ref, timeout=60)).reason
 
 
 # --- calls ---------------------------------------------------------------------------------------------------------
@@ -154,9 +154,13 @@ async def test_one_message_at_a_time_also_when_a_handler_waits(gate: asyncio.Eve
 @pytest.mark.behaviour("GS-06", "GS-22")
 async def test_a_call_that_is_not_answered_in_time_fails_and_the_server_goes_on(gate: asyncio.Event) -> None:
     server = await Server.start()
-    for seconds in (0.005, 0):
-        with pytest.raises(CallTimeout, match=r"slow got no answer from <Server \d+> within"):
+    for seconds in (60, 0):
+        with pytest.raises(CallTimeout, match=rf"slow got no answer from <Server \d+> within {seconds} s"):
             await within(server, seconds).slow(gate)
+        assert now() == 60.0
+    with pytest.raises(CallTimeout, match="within 5 s"):
+        await server.slow(gate)
+    assert now() == 65.0
     gate.set()
     assert await server.read() == []
     with pytest.raises(CallTimeout):
@@ -181,7 +185,7 @@ async def test_within_infinity_and_none_wait_as_long_as_the_server_lives(gate: a
     assert await asyncio.gather(*asked) == ["done", "done"]
 
 
-@pytest.mark.behaviour("GS-04", "GS-07", "GS-63")
+@pytest.mark.behaviour("GS-04", "GS-07")
 async def test_a_call_to_nobody_fails_and_a_cast_is_silent() -> None:
     server = await Server.start()
     process.exit(server, "x")
@@ -308,7 +312,7 @@ async def test_a_reply_may_be_sent_before_the_handler_is_through(gate: asyncio.E
 async def test_a_reply_after_the_callers_time_out_goes_nowhere() -> None:
     server = await Server.start()
     with pytest.raises(CallTimeout):
-        await within(server, 0.005).later()
+        await within(server, 3).later()
     server.answer("too late")
     assert await server.read() == []
 

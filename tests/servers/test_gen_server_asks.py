@@ -20,7 +20,6 @@ from regrow import (
     cast,
     process,
 )
-from regrow.testing import virtual_time
 from tests.waiting import turns
 
 
@@ -140,27 +139,25 @@ async def test_a_continue_without_its_handler_says_so() -> None:
 
 @pytest.mark.behaviour("GS-35", "GS-36")
 async def test_a_receive_time_out_comes_once() -> None:
-    with virtual_time():
-        server = await Server.start()
-        await server.wait_for(5)
-        await asyncio.sleep(30)
-        assert await server.read() == [TIMEOUT]
+    server = await Server.start()
+    await server.wait_for(5)
+    await asyncio.sleep(30)
+    assert await server.read() == [TIMEOUT]
 
 
 @pytest.mark.behaviour("GS-35")
 @pytest.mark.parametrize("what", ["call", "cast", "message"])
 async def test_any_message_ends_a_receive_time_out(what: str) -> None:
-    with virtual_time():
-        server = await Server.start()
-        await server.wait_for(5)
-        if what == "call":
-            await server.read()
-        elif what == "cast":
-            server.note("x")
-        else:
-            process.send(server, "x")
-        await asyncio.sleep(30)
-        assert TIMEOUT not in await server.read()
+    server = await Server.start()
+    await server.wait_for(5)
+    if what == "call":
+        await server.read()
+    elif what == "cast":
+        server.note("x")
+    else:
+        process.send(server, "x")
+    await asyncio.sleep(30)
+    assert TIMEOUT not in await server.read()
 
 
 async def test_a_receive_time_out_can_be_taken_back_and_must_be_a_time() -> None:

@@ -198,6 +198,7 @@ async def in_a_thread(work: Callable[[], Coroutine[Any, Any, Any]]) -> BaseExcep
     return await asyncio.to_thread(run)
 
 
+@pytest.mark.real_time("a thread answers")
 async def test_another_thread_is_refused_and_told_how() -> None:
     game = await Game.start()
     waiting = asyncio.create_task(game.later())

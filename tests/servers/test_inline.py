@@ -234,6 +234,7 @@ async def test_a_call_after_an_await_that_took_place_in_an_earlier_slice_is_as_g
     assert len(set(await asyncio.gather(*(server.who() for _ in range(50))))) == 1
 
 
+@pytest.mark.real_time("calls without end, measured by the machine's clock")
 async def test_a_timer_is_not_late_while_a_loop_does_nothing_but_calls() -> None:
     server = await Server.start()
     loop = asyncio.get_running_loop()
@@ -247,6 +248,7 @@ async def test_a_timer_is_not_late_while_a_loop_does_nothing_but_calls() -> None
     assert late[0] < 0.1  # 0.02 on a quiet machine; this one is shared
 
 
+@pytest.mark.real_time("calls without end, measured by the machine's clock")
 async def test_a_time_out_round_a_loop_of_calls_fires() -> None:
     server = await Server.start()
     with pytest.raises(TimeoutError):
@@ -256,6 +258,7 @@ async def test_a_time_out_round_a_loop_of_calls_fires() -> None:
                 await server.who()
 
 
+@pytest.mark.real_time("casts without end: the loop is never idle, and only real time goes on")
 async def test_casts_without_end_do_not_starve_the_loop() -> None:
     class Busy(GenServer):
         @cast

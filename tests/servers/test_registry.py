@@ -498,6 +498,7 @@ async def test_a_handle_of_a_pid_and_one_by_name_do_the_same() -> None:
         handle.unregister("a")
 
 
+@pytest.mark.real_time("a thread works beside the loop")
 async def test_a_handle_is_refused_in_another_thread() -> None:
     registry = await Registry.start_link("r", keys="unique")
     errors: list[BaseException] = []

@@ -13,6 +13,8 @@ from regrow import (
     SHUTDOWN,
     Exit,
     GenServer,
+    LinkedExit,
+    Registry,
     ServerExited,
     Shutdown,
     StartError,
@@ -23,7 +25,7 @@ from regrow import (
     stop,
 )
 from regrow.kernel.runtime import runtime
-from tests.waiting import forever, turns
+from tests.waiting import forever, now, turns
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="regrow")
 
 
-class Server(GenServer, shutdown=0.05):
+class Server(GenServer, shutdown=3):
     def __init__(self, log: list[Any] | None = None, gate: asyncio.Event | None = None) -> None:
         self.log: list[Any] = [] if log is None else log
         self.gate = gate
@@ -145,11 +147,12 @@ async def test_nested_scopes_raise_the_one_that_died(dies: str) -> None:
 async def test_a_time_out_stays_a_time_out(outside: bool) -> None:
     with pytest.raises(TimeoutError):
         if outside:
-            async with asyncio.timeout(0.005), Server.scope():
+            async with asyncio.timeout(60), Server.scope():
                 await forever()
         else:
-            async with Server.scope(), asyncio.timeout(0.005):
+            async with Server.scope(), asyncio.timeout(60):
                 await forever()
+    assert now() == 60.0
     assert cancelling() == 0
 
 
@@ -336,3 +339,28 @@ async def test_scopes_leave_nothing_with_their_owner() -> None:
     assert info is not None
     assert (info.links, info.monitors, info.monitoring) == ((), 0, 0)
     assert list(runtime().processes) == [process.current()]
+
+
+async def test_the_block_that_stops_a_tree_does_not_die_of_its_links_into_it() -> None:
+    async with Registry.scope("seats", keys="unique") as seats:
+        seats.register("mine")
+        assert process.info(process.current()).links != ()
+    assert process.info(process.current()).links == ()
+    await asyncio.sleep(0)
+
+
+async def test_the_error_of_a_block_linked_into_its_tree_comes_out_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with Registry.scope("seats", keys="unique") as seats:
+            seats.register("mine")
+            raise ZeroDivisionError
+
+
+async def test_links_to_others_than_the_tree_stay() -> None:
+    other = await Server.start_link()
+    async with Server.scope() as root:
+        process.link(root)
+    assert process.alive(other)
+    with pytest.raises(LinkedExit):
+        process.exit(other, "gone")
+        await process.receive()

@@ -47,8 +47,9 @@ async def test_a_server_is_called_by_the_name_it_was_started_with(name: Any) -> 
 @pytest.mark.parametrize("name", [3, b"x", ("a", None), [], 3j], ids=repr)
 async def test_what_is_no_name_is_refused_before_anything_starts(name: Any) -> None:
     before = process.processes()
-    with pytest.raises(InvalidName, match="use a string"):
+    with pytest.raises(InvalidName, match="use a string") as refused:
         Server.options(name=name)
+    assert repr(name) in str(refused.value)
     with pytest.raises(InvalidName, match="use a string"):
         Server.named(name)
     assert process.processes() == before

@@ -13,6 +13,7 @@ from regrow.kernel.reasons import NORMAL, SHUTDOWN
 from regrow.servers import sys
 from regrow.supervision.children import Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
+from regrow.supervision.flags import Flags
 from regrow.supervision.supervisor import Supervisor
 from tests.supervision.servers import Worker, children_of, end
 
@@ -79,7 +80,14 @@ async def test_new_limits_of_restarts_count_those_that_were() -> None:
 @pytest.mark.behaviour("DS-09", "SUP-90")
 @pytest.mark.parametrize("kind", [Pool, Tree])
 @pytest.mark.parametrize(
-    "wrong", [InvalidFlags("max_restarts=-1"), ValueError("no"), 42, {"max_restarts": -1, "children": []}]
+    "wrong",
+    [
+        InvalidFlags("max_restarts=-1"),
+        ValueError("no"),
+        42,
+        {"max_restarts": -1, "children": []},
+        Flags(strategy="rest_for_one"),  # flags in themselves, but not for a Pool, and no plan of a Tree
+    ],
 )
 async def test_what_is_wrong_is_an_error_and_changes_nothing(kind: Any, wrong: Any) -> None:
     good = {"max_restarts": 0} if kind is Pool else {"max_restarts": 0, "children": []}
@@ -106,6 +114,20 @@ async def test_an_init_that_ignores_changes_nothing_and_is_no_error(kind: Any) -
         assert await children_of(sup) == [child]
 
 
+@pytest.mark.behaviour("SUP-90")
+@pytest.mark.parametrize("faulty", [3, [3], [worker("a"), worker("a")]], ids=["no list", "no child", "twice"])
+async def test_a_faulty_child_is_an_error_and_no_other_is_changed(faulty: Any) -> None:
+    plan: list[Any] = [{"children": [worker("a", "old")]}]
+    async with Tree.scope(plan) as sup:
+        plan[0] = {"children": [worker("a", "new"), *faulty] if isinstance(faulty, list) else faulty}
+        with pytest.raises(InvalidSpec):
+            await change(sup)
+        (before,) = await children_of(sup)
+        await end(before)
+        (again,) = await children_of(sup)
+        assert await again.arguments() == ("old",)
+
+
 @pytest.mark.behaviour("SUP-89")
 async def test_specs_are_replaced_new_ones_wait_and_vanished_ones_stay() -> None:
     plan: list[Any] = [{"children": [worker("a", "old"), worker("b")]}]
@@ -121,6 +143,15 @@ async def test_specs_are_replaced_new_ones_wait_and_vanished_ones_stay() -> None
         again = {row.id: row.child for row in await sup.which_children()}["a"]
         assert await again.arguments() == ("new",)
         assert await (await sup.restart_child("c")).who()
+
+
+@pytest.mark.behaviour("SUP-89")
+async def test_the_order_is_that_of_the_new_plan_and_vanished_ones_come_after_it() -> None:
+    plan: list[Any] = [{"children": [worker("a"), worker("b"), worker("c")]}]
+    async with Tree.scope(plan) as sup:
+        plan[0] = {"children": [worker("d"), worker("c"), worker("a")]}
+        await change(sup)
+        assert [row.id for row in await sup.which_children()] == ["b", "a", "c", "d"]
 
 
 @pytest.mark.behaviour("SUP-88")

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from regrow import process
+from regrow import Global, Registry, RegistryVia, process
 from regrow.kernel.errors import NoProcess
 from regrow.kernel.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import stop
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
+from regrow.supervision.supervisor import Supervisor
 from tests.supervision.servers import Boom, Gate, Moody, Worker, children_of, end, ended
 
 CLEAN = [NORMAL, SHUTDOWN, Shutdown("detail")]
@@ -72,17 +73,21 @@ async def test_a_killed_child_is_restarted() -> None:
 
 
 @pytest.mark.behaviour("SUP-79")
-async def test_a_named_child_is_found_under_its_name_after_a_hundred_kills() -> None:
+@pytest.mark.parametrize("name", ["phoenix", Global("phoenix"), Registry.named("birds").via("phoenix")])
+async def test_a_named_child_is_found_under_its_name_after_a_hundred_kills(name: Any) -> None:
+    birds = await Registry.start_link("birds", keys="unique")
     async with DynamicSupervisor.scope(max_restarts=100) as sup:
-        await sup.start_child(Worker.options(name="phoenix").child_spec())
+        await sup.start_child(Worker.options(name=name).child_spec())
         pids = set()
         for _ in range(100):
-            pid = process.whereis("phoenix")
+            pid = process.whereis(name)
             pids.add(pid)
-            process.exit("phoenix", KILL)
+            process.exit(name, KILL)
             assert len(await children_of(sup)) == 1
         assert len(pids) == 100
-        assert await Worker.named("phoenix").who() == process.whereis("phoenix")
+        assert await Worker.named(name).who() == process.whereis(name)
+        await birds.settled()
+        assert birds.count() == (1 if isinstance(name, RegistryVia) else 0)
 
 
 @pytest.mark.behaviour("DS-27")
@@ -167,9 +172,10 @@ async def test_starting_and_terminating_by_hand_are_no_restarts() -> None:
 
 
 @pytest.mark.behaviour("DS-50", "SUP-68")
-async def test_stopping_it_does_not_wait_for_a_child_that_is_restarting() -> None:
+@pytest.mark.parametrize("kind", [DynamicSupervisor, Supervisor])
+async def test_stopping_it_does_not_wait_for_a_child_that_is_restarting(kind: Any) -> None:
     gate = Gate()
-    sup = await DynamicSupervisor.start(max_restarts=10**9)
+    sup = await kind.start(max_restarts=10**9)
     worker = await sup.start_child(Moody.child_spec(gate))
     gate.mood = "fail"
     await end(worker)
@@ -225,3 +231,17 @@ async def test_many_crashes_at_once_are_all_healed() -> None:
         assert len(again) == 50
         assert not set(again) & set(workers)
         assert sorted([await worker.arguments() for worker in again]) == [(n,) for n in range(50)]
+
+
+@pytest.mark.parametrize("whom", ["its handle", "its pid"])
+async def test_a_child_whose_restart_failed_is_terminated_by_what_it_was_known_by(whom: str) -> None:
+    gate = Gate()
+    async with DynamicSupervisor.scope(max_restarts=10**9) as sup:
+        worker = await sup.start_child(Moody.child_spec(gate))
+        gate.mood = "fail"
+        known = worker if whom == "its handle" else process.pid_of(worker)
+        worker.end(Boom("once"))
+        while [row.child for row in await sup.which_children()] != [RESTARTING]:
+            await asyncio.sleep(0)
+        await sup.terminate_child(known)
+        assert await sup.which_children() == []

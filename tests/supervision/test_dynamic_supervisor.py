@@ -27,6 +27,7 @@ from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import Flags
+from regrow.supervision.supervisor import Supervisor
 from tests.supervision.servers import Boom, Gate, Moody, Slow, SlowStart, Worker, children_of, end, ended
 
 
@@ -46,6 +47,9 @@ async def test_it_starts_without_children() -> None:
 async def test_start_link_registers_the_name_and_stop_frees_it() -> None:
     sup = await DynamicSupervisor.options(name="sup").start_link()
     assert process.whereis("sup") == process.pid_of(sup)
+    info = process.info(sup)
+    assert info is not None
+    assert (info.parent, info.links) == (process.current(), (process.current(),))
     assert (await DynamicSupervisor.named("sup").count_children()).specs == 0
     with pytest.raises(AlreadyStarted) as taken:
         await DynamicSupervisor.options(name="sup").start_link()
@@ -478,8 +482,9 @@ async def test_terminating_a_restarting_child_by_its_last_pid_cancels_the_retrie
 
 
 @pytest.mark.behaviour("DS-47", "SUP-71")
-async def test_exit_signals_of_strangers_do_not_stop_it() -> None:
-    async with DynamicSupervisor.scope() as sup:
+@pytest.mark.parametrize("kind", [DynamicSupervisor, Supervisor])
+async def test_exit_signals_of_strangers_do_not_stop_it(kind: Any) -> None:
+    async with kind.scope() as sup:
         worker = await sup.start_child(Worker)
 
         async def shoot() -> None:
@@ -509,8 +514,11 @@ async def test_a_child_that_signals_its_supervisor_is_not_taken_for_dead() -> No
 
 
 @pytest.mark.behaviour("DS-48", "SUP-75")
-async def test_an_unexpected_message_is_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
-    async with DynamicSupervisor.scope() as sup:
+@pytest.mark.parametrize("kind", [DynamicSupervisor, Supervisor])
+async def test_an_unexpected_message_is_logged_and_ignored(
+    kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with kind.scope() as sup:
         process.send(sup, "what?")
         assert (await sup.count_children()).specs == 0
     (record,) = [each for each in caplog.records if each.name == "regrow.supervisor"]

@@ -97,7 +97,15 @@ def test_an_unknown_flag_is_refused_with_the_list_of_flags() -> None:
 
 
 @pytest.mark.behaviour("DS-04", "DS-06")
-@pytest.mark.parametrize("flags", [Flags(strategy="one_for_all"), Flags(auto_shutdown="any_significant")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        Flags(strategy="one_for_all"),
+        Flags(strategy="rest_for_one"),
+        Flags(auto_shutdown="any_significant"),
+        Flags(auto_shutdown="all_significant"),
+    ],
+)
 def test_a_dynamic_supervisor_is_refused_what_only_a_static_one_can_do(flags: Flags) -> None:
     assert require_static(flags) is flags
     with pytest.raises(InvalidFlags, match="DynamicSupervisor"):

@@ -20,6 +20,7 @@ from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.errors import BadStart
 from regrow.supervision.supervisor import Supervisor
 from tests.supervision.servers import Boom, SlowStart, Stubborn, Worker, children_of, end, ended
+from tests.waiting import now
 
 NOBODY = Counts(0, 0, 0, 0)
 
@@ -138,7 +139,7 @@ async def test_a_plain_start_function_runs_as_the_supervisor_and_may_return_a_pi
         assert not process.alive(pid)
 
 
-@pytest.mark.behaviour("DS-19", "SUP-36")
+@pytest.mark.behaviour("DS-19", "DS-26")
 @pytest.mark.parametrize("by_handle", [False, True])
 async def test_a_start_result_is_given_as_it_is_and_its_process_supervised(by_handle: bool) -> None:
     async def start() -> StartResult:
@@ -242,7 +243,8 @@ async def test_what_a_failed_start_function_started_is_not_left_behind() -> None
 async def test_a_start_function_that_takes_too_long_is_a_start_error() -> None:
     async with DynamicSupervisor.scope() as sup:
         with pytest.raises(StartError) as failed:
-            await sup.start_child(spec(wait_for_process).replace(timeout=0.01))
+            await sup.start_child(spec(wait_for_process).replace(timeout=30))
+        assert now() == 30.0
         assert isinstance(failed.value.reason, TimeoutError)
         assert await sup.count_children() == NOBODY
 
@@ -318,8 +320,9 @@ async def test_a_server_that_takes_too_long_to_start_is_a_start_error_and_gone()
     async with DynamicSupervisor.scope() as sup:
         with pytest.raises(StartError) as failed:
             await sup.start_child(
-                SlowStart.options(name="slow", timeout=0.01).child_spec(asyncio.Event(), entered)
+                SlowStart.options(name="slow", timeout=30).child_spec(asyncio.Event(), entered)
             )
+        assert now() == 30.0
         assert failed.value.reason == "timeout"
         assert entered.is_set()
         assert process.whereis("slow") is None
@@ -350,9 +353,15 @@ async def test_a_static_supervisor_treats_hostile_start_functions_the_same_way()
         raise Boom
 
     async with Supervisor.scope([]) as sup:
-        for start in (boom, lambda: 42):
-            with pytest.raises(StartError):
-                await sup.start_child(spec(start))
+        with pytest.raises(StartError) as failed:
+            await sup.start_child(spec(boom))
+        assert isinstance(failed.value.reason, Boom)
+        with pytest.raises(BadStart) as failed:
+            await sup.start_child(spec(lambda: 42))
+        assert failed.value.reason == 42
+        with pytest.raises(StartError) as failed:
+            await sup.start_child(spec(lambda: process.exit("because")))
+        assert failed.value.reason == "because"
         assert await sup.count_children() == NOBODY
         pid = await sup.start_child(spec(start_plainly))
         assert await children_of(sup) == [pid]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from regrow import process
-from regrow.kernel.errors import AlreadyStarted, InvalidSpec, NoProcess, StartError
+from regrow import Registry, process
+from regrow.kernel.errors import AlreadyStarted, InvalidSpec, NameTaken, NoProcess, StartError
 from regrow.kernel.names import Global
 from regrow.servers.gen_server import stop
 from regrow.supervision.children import Counts
@@ -32,9 +32,17 @@ async def test_there_are_as_many_partitions_as_processors_and_keys_of_any_kind_r
             assert process.whereis(parts.via(key)) == process.pid_of(shard)
 
 
+@pytest.mark.behaviour("PART-01")
+async def test_keys_are_spread_over_all_partitions() -> None:
+    async with named.scope(Worker, partitions=4) as parts:
+        for kind in (int, str, lambda n: ("key", n)):
+            assert len({process.whereis(parts.via(kind(n))) for n in range(500)}) == 4
+
+
 @pytest.mark.behaviour("PART-02", "PART-07")
-@pytest.mark.parametrize("name", ["parts", Global("parts")])
+@pytest.mark.parametrize("name", ["parts", Global("parts"), Registry.named("sups").via("parts")])
 async def test_its_name_may_be_a_via_and_is_free_when_it_has_stopped(name: Any) -> None:
+    await Registry.start_link("sups", keys="unique")
     sup = await PartitionSupervisor.options(name=name).start_link(Worker, partitions=2)
     parts = PartitionSupervisor.named(name)
     assert await Worker.named(parts.via(1)).who() == process.whereis(parts.via(1))
@@ -81,6 +89,8 @@ async def test_it_must_have_a_name_and_its_child_none() -> None:
         await PartitionSupervisor.start_link(Worker)
     with pytest.raises(StartError, match="via"):
         await named.start_link(Worker.options(name="one").child_spec())
+    with pytest.raises(StartError, match="'child'"):
+        await named.start_link()  # type: ignore[call-arg]
     with pytest.raises(StartError) as failed:
         await named.start_link(3)  # type: ignore[arg-type]
     assert isinstance(failed.value.reason, InvalidSpec)
@@ -97,6 +107,8 @@ async def test_resizing_ends_the_higher_partitions_keeps_their_specs_and_starts_
         assert {process.whereis(parts.via(key)) for key in range(100)} == {
             process.pid_of(before[number]) for number in range(3)
         }
+        left = {row.id: row.child for row in await parts.which_children()}
+        assert left == {number: before[number] if number < 3 else None for number in range(8)}
         assert await parts.resize(8) == 3
         rows = {row.id: row for row in await parts.which_children()}
         assert [rows[n].child == before[n] for n in range(8)] == [True] * 3 + [False] * 5
@@ -132,6 +144,8 @@ async def test_nobody_else_can_take_the_name_of_a_partition() -> None:
         with pytest.raises(AlreadyStarted) as taken:
             await Worker.options(name=parts.via(0)).start_link()
         assert taken.value.pid == process.whereis(parts.via(0))
+        with pytest.raises(NameTaken):
+            process.register(parts.via(0))
     with pytest.raises(Exception, match="can't be registered"):
         await Worker.options(name=PartitionSupervisor.named("parts").via(0)).start_link()
 

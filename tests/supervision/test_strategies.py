@@ -113,7 +113,7 @@ async def test_one_for_all_begins_again_with_all_when_a_sibling_fails_to_start()
     assert diary == [("first", SHUTDOWN)] * 5
 
 
-@pytest.mark.behaviour("SUP-58", "SUP-67", "SUP-59")
+@pytest.mark.behaviour("SUP-58", "SUP-67")
 async def test_rest_for_one_goes_on_from_the_child_that_fails_to_start() -> None:
     gate = Gate()
     children = [worker("a"), worker("b"), moody("m", gate), worker("z")]
@@ -134,6 +134,23 @@ async def test_rest_for_one_goes_on_from_the_child_that_fails_to_start() -> None
         healed = await by_id(sup)
         assert (healed["a"], healed["b"]) == (before["a"], stuck["b"])
         assert process.alive(healed["z"])
+
+
+@pytest.mark.behaviour("SUP-59")
+async def test_rest_for_one_gives_up_when_a_restart_fails_too_often_and_ends_the_rest() -> None:
+    gate = Gate()
+    diary: list[Any] = []
+    children = [Obedient.child_spec(diary, name).replace(id=name) for name in "ab"]
+    sup = await Supervisor.start(
+        [*children, moody("m", gate), worker("z")], strategy="rest_for_one", max_restarts=4
+    )
+    gate.mood = "fail"
+    ref = process.monitor(sup)
+    (await by_id(sup))["m"].end(Boom("crash"))
+    down = await process.receive(process.Down)
+    assert (down.ref, down.reason) == (ref, SHUTDOWN)
+    assert gate.starts == 1 + 4
+    assert diary == [("b", SHUTDOWN), ("a", SHUTDOWN)]
 
 
 @pytest.mark.behaviour("SUP-63")
@@ -164,14 +181,16 @@ async def test_a_transient_child_that_ends_cleanly_keeps_its_place_and_disturbs_
 
 @pytest.mark.behaviour("SUP-45", "SUP-48", "SUP-49", "SUP-50")
 @pytest.mark.parametrize("reason", [*CLEAN, Boom("crash"), "odd"])
-@pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all"])
+@pytest.mark.parametrize("strategy", ["one_for_one", "rest_for_one", "one_for_all"])
 async def test_a_temporary_child_that_ends_is_forgotten_and_disturbs_nobody(
     reason: Any, strategy: Any
 ) -> None:
-    async with Supervisor.scope([worker("a"), worker("t", restart="temporary")], strategy=strategy) as sup:
+    children = [worker("a"), worker("t", restart="temporary"), worker("z")]
+    async with Supervisor.scope(children, strategy=strategy) as sup:
         before = await by_id(sup)
         await end(before["t"], reason)
-        assert await by_id(sup) == {"a": before["a"]}
+        assert await by_id(sup) == {"a": before["a"], "z": before["z"]}
+        assert (await sup.count_children()) == Counts(specs=2, active=2, supervisors=0, workers=2)
 
 
 @pytest.mark.behaviour("SUP-46", "SUP-49")
@@ -193,11 +212,12 @@ async def test_who_is_to_be_restarted_is(restart: Any, reason: Any) -> None:
 
 
 @pytest.mark.behaviour("SUP-51")
-async def test_a_temporary_sibling_ended_in_a_group_is_forgotten() -> None:
+@pytest.mark.parametrize(("strategy", "crashes"), [("one_for_all", "z"), ("rest_for_one", "a")])
+async def test_a_temporary_sibling_ended_in_a_group_is_forgotten(strategy: Any, crashes: str) -> None:
     children = [worker("a"), worker("t", restart="temporary"), worker("z")]
-    async with Supervisor.scope(children, strategy="one_for_all") as sup:
+    async with Supervisor.scope(children, strategy=strategy) as sup:
         before = await by_id(sup)
-        await end(before["z"])
+        await end(before[crashes])
         after = await by_id(sup)
         assert list(after) == ["a", "z"]
         assert not process.alive(before["t"])
@@ -291,6 +311,7 @@ async def test_all_significant_waits_for_the_last_of_them() -> None:
     assert await end_of(sup) is SHUTDOWN
 
 
+@pytest.mark.behaviour("SUP-83")
 async def test_a_significant_child_that_is_restarting_has_not_ended() -> None:
     gate = Gate()
     children = [moody("a", gate, restart="transient", significant=True), significant("b")]

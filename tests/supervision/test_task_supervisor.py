@@ -123,17 +123,18 @@ async def test_without_a_link_the_caller_only_gets_messages() -> None:
 @pytest.mark.behaviour("TASK-33")
 async def test_a_linked_task_dies_with_its_caller_and_one_without_link_goes_on() -> None:
     async with TaskSupervisor.scope() as tasks:
-        started: list[Any] = []
+        me = process.current()
 
         async def caller() -> None:
-            started.append(await tasks.async_(for_ever))
-            started.append(await tasks.async_nolink(for_ever))
+            process.send(me, (await tasks.async_(for_ever), await tasks.async_nolink(for_ever)))
+            await process.receive()
             process.exit("crash")
 
-        assert await ended(process.spawn(caller)) == "crash"
-        linked, free = started
-        while process.alive(linked.pid):
-            await asyncio.sleep(0)
+        pid = process.spawn(caller)
+        linked, free = await process.receive(tuple)
+        process.monitor(linked.pid)
+        process.send(pid, "go")
+        assert (await process.receive(Down)).reason == "crash"
         assert process.alive(free.pid)
         assert await tasks.children() == [free.pid]
 

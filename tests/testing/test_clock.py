@@ -109,6 +109,7 @@ def test_restart_windows_follow_it(kind: Any, pause: float, lives: bool) -> None
     assert run_virtual(main()) is lives
 
 
+@pytest.mark.real_time("how virtual time begins and ends on a loop that had none")
 async def test_it_can_be_turned_on_and_off_on_a_loop_that_runs() -> None:
     loop = asyncio.get_running_loop()
     fired: list[float] = []

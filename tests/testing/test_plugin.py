@@ -40,8 +40,8 @@ async def test_children_are_started_and_restarted(start_supervised, runtime, cap
         one.crash()
         await eventually(lambda: ends == ["one"])
     assert crash.found[0].kind == "Game" and "raise Boom" in crash.found[0].trace
-    assert [each.event for each in capture_reports.supervisors] == ["child_terminated"]
     await eventually(lambda: len(runtime.find(Game)) == 2)
+    assert [each.event for each in capture_reports.supervisors] == ["child_terminated"]
     ends.clear()
 
 async def test_they_were_stopped_in_reverse_order(runtime):

@@ -61,6 +61,7 @@ def search_path() -> list[str]:
     return [each for each in os.environ.get("MYPYPATH", "").split(os.pathsep) if each]
 
 
+@pytest.mark.real_time("another program runs")
 def test_mypy_strict(project: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent"]
     command += ["--enable-error-code=unused-awaitable", "--no-pretty", "--hide-error-context", *FILES]
@@ -72,6 +73,7 @@ def test_mypy_strict(project: Path) -> None:
     compare(found, output)
 
 
+@pytest.mark.real_time("another program runs")
 def test_pyright_strict(project: Path) -> None:
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, "-p", "."]
     output = run(command, project)
