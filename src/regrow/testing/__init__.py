@@ -15,27 +15,44 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regrow.testing.chosen_loop import EndlessSchedule, UnexpectedCrash
     from regrow.testing.clock import ClockStuck, VirtualClock, run_virtual, virtual_time
+    from regrow.testing.exploring import Explored, FailingSchedule, explore, find_failing_schedule
     from regrow.testing.reports import CrashReport, Expectation, Notice, Reports, SupervisorReport
     from regrow.testing.snapshots import Snapshot, TestedRuntime, snapshot
+    from regrow.testing.storms.chaos import chaos
+    from regrow.testing.storms.errors import ChaosError
+    from regrow.testing.storms.report import ChaosReport, Fault
+    from regrow.testing.storms.storm import Storm
     from regrow.testing.supervised import RefusedToStop, StartSupervised, StopSupervised
     from regrow.testing.waiting import assert_receive, eventually, refute_receive
 
 __all__ = [
+    "ChaosError",
+    "ChaosReport",
     "ClockStuck",
     "CrashReport",
+    "EndlessSchedule",
     "Expectation",
+    "Explored",
+    "FailingSchedule",
+    "Fault",
     "Notice",
     "RefusedToStop",
     "Reports",
     "Snapshot",
     "StartSupervised",
     "StopSupervised",
+    "Storm",
     "SupervisorReport",
     "TestedRuntime",
+    "UnexpectedCrash",
     "VirtualClock",
     "assert_receive",
+    "chaos",
     "eventually",
+    "explore",
+    "find_failing_schedule",
     "refute_receive",
     "run_virtual",
     "snapshot",
@@ -43,9 +60,15 @@ __all__ = [
 ]
 
 _PARTS = {
+    "chosen_loop": ("EndlessSchedule", "UnexpectedCrash"),
     "clock": ("ClockStuck", "VirtualClock", "run_virtual", "virtual_time"),
+    "exploring": ("Explored", "FailingSchedule", "explore", "find_failing_schedule"),
     "reports": ("CrashReport", "Expectation", "Notice", "Reports", "SupervisorReport"),
     "snapshots": ("Snapshot", "TestedRuntime", "snapshot"),
+    "storms.chaos": ("chaos",),
+    "storms.errors": ("ChaosError",),
+    "storms.report": ("ChaosReport", "Fault"),
+    "storms.storm": ("Storm",),
     "supervised": ("RefusedToStop", "StartSupervised", "StopSupervised"),
     "waiting": ("assert_receive", "eventually", "refute_receive"),
 }

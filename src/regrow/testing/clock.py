@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from regrow.kernel.inspection import look_at
 from regrow.kernel.runtime import Runtime
+from regrow.kernel.steps import frame_of
 
 __all__ = ["REAL_WAIT", "ClockStuck", "VirtualClock", "run_virtual", "virtual_time"]
 
@@ -33,9 +32,6 @@ REAL_WAIT: Final = 1.0
 SHOWN: Final = 10
 ATTRIBUTE: Final = "__regrow_clock__"
 _OPENERS: Final = ("run_in_executor", "shutdown_default_executor", "subprocess_exec", "subprocess_shell")
-_NOT_THE_USERS: Final = tuple(
-    f"{Path(each).parent}{os.sep}" for each in (asyncio.__file__, str(Path(__file__).parent))
-)
 
 
 class ClockStuck(RuntimeError):
@@ -68,6 +64,7 @@ class VirtualClock:
         self._joining = False
         self.running = False
         self.real_wait = REAL_WAIT
+        self.alone = False  # True: no thread that was started by hand wakes the loop, unseen
 
     @property
     def now(self) -> float:
@@ -122,7 +119,7 @@ class VirtualClock:
         due = self._next_timer()
         outside = self._outside()
         if due is None or outside:
-            if events := self._poll(self.real_wait):
+            if (outside or not self.alone) and (events := self._poll(self.real_wait)):
                 return events
             raise ClockStuck(self._why(due, outside))
         self._now = max(self._now, due)
@@ -192,13 +189,8 @@ class VirtualClock:
 
 def _waiting_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
     for task in asyncio.all_tasks(loop):
-        inner: Any = task.get_coro()
-        frame = None
-        while (here := getattr(inner, "cr_frame", None)) is not None:
-            if frame is None or not here.f_code.co_filename.startswith(_NOT_THE_USERS):
-                frame = here
-            inner = inner.cr_await
         if not task.done():
+            frame = frame_of(task.get_coro())
             where = "" if frame is None else f" at {frame.f_code.co_filename}:{frame.f_lineno}"
             yield f"task {task.get_name()}{where}"
 
