@@ -52,12 +52,14 @@ def run(
     type: RestartType = "permanent",
     args: Sequence[str] | None = None,
     env: Mapping[str, Any] | None = None,
+    beside: Sequence[ApplicationRef] = (),
 ) -> None:
     """Run *application* as the whole program; returns when it has stopped. See the head of this module for the rules.
 
     *type* counts for the applications that it needs, too. *args* are given to its ``start``; without them, those of
-    ``[tool.regrow]``. *env* is put into its environment, over what is configured. Signals are handled in the main
-    thread only, for Python has them only there.
+    ``[tool.regrow]``. *env* is put into its environment, over what is configured. The applications *beside* it are
+    started after it and stopped before it; they are temporary: once started, their end is only reported. Signals are
+    handled in the main thread only, for Python has them only there.
 
     Raises ``SystemExit`` with an exit code other than 0; ``ConfigError``, ``UnknownApplication``, ``DependencyCycle``
     and ``InvalidApplication`` for what can't be run at all.
@@ -73,7 +75,7 @@ def run(
     args = settings.args_for(application) if args is None else check_args(args)
     with OsSignals() as signals:
         try:
-            exit_code = asyncio.run(_serve(application, type, args, env or {}, settings, signals))
+            exit_code = asyncio.run(_serve(application, type, args, env or {}, beside, settings, signals))
         except KeyboardInterrupt:
             exit_code = 130
     if exit_code:
@@ -85,6 +87,7 @@ async def _serve(
     type: RestartType,
     args: Sequence[str],
     env: Mapping[str, Any],
+    beside: Sequence[ApplicationRef],
     settings: Settings,
     signals: OsSignals,
 ) -> int:
@@ -97,7 +100,7 @@ async def _serve(
     signals.on_first(lambda signal: loop.call_soon_threadsafe(ours.stop_system, 0, f"{signal.name} came"))
     with signals_wake_the_loop():
         try:
-            await _boot(ours, application, type, args)
+            await _boot(ours, application, type, args, beside)
         except ApplicationStartError as error:
             print(f"regrow: {error}", file=sys.stderr)
             return 1
@@ -109,14 +112,34 @@ async def _serve(
 
 
 async def _boot(
-    ours: Controller, application: type[Application], type: RestartType, args: Sequence[str]
+    ours: Controller,
+    application: type[Application],
+    type: RestartType,
+    args: Sequence[str],
+    beside: Sequence[ApplicationRef],
 ) -> None:
     """Start all that is needed; a signal that comes before that is done breaks it off."""
-    boot: asyncio.Task[list[str]] = asyncio.create_task(ours.ensure_all_started(application, type, args))
+    boot: asyncio.Task[None] = asyncio.create_task(_start_all(ours, application, type, args, beside))
     ours.booting = boot
     await asyncio.wait((boot,))
     if not boot.cancelled():
         boot.result()
+
+
+async def _start_all(
+    ours: Controller,
+    application: type[Application],
+    type: RestartType,
+    args: Sequence[str],
+    beside: Sequence[ApplicationRef],
+) -> None:
+    await ours.ensure_all_started(application, type, args)
+    try:
+        for each in beside:
+            await ours.ensure_all_started(each, "temporary", ())
+    except ApplicationStartError:
+        await ours.stop_all()
+        raise
 
 
 async def _verdict(ours: Controller) -> Verdict:

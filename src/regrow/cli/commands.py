@@ -13,6 +13,7 @@ import typer
 from regrow.application.config import Settings, find_settings
 from regrow.application.definition import Application
 from regrow.application.runner import run
+from regrow.cli.chaos import run_chaos
 from regrow.cli.demo import run_demo
 from regrow.cli.new import make_project
 from regrow.cli.shell import run_shell
@@ -120,6 +121,15 @@ def run_(
         ),
     ] = None,
     arg: Args = None,
+    allow_chaos: Annotated[
+        bool,
+        typer.Option(
+            "--allow-chaos",
+            envvar="REGROW_ALLOW_CHAOS",
+            help="Let `regrow chaos` kill, crash and delay its processes, over a socket in a folder that is yours "
+            "alone.",
+        ),
+    ] = False,
 ) -> None:
     """Run an application until it ends, or until Ctrl-C or SIGTERM.
 
@@ -129,7 +139,20 @@ def run_(
     settings = find_settings()
     application = find_application(target, settings)
     args = _start_args(arg, target, application, settings)
-    run(application, type=settings.restart_type if type is None else type.value, args=args)
+    run(
+        application,
+        type=settings.restart_type if type is None else type.value,
+        args=args,
+        beside=[_control(application)] if allow_chaos else (),
+    )
+
+
+def _control(application: type[Application]) -> type[Application]:
+    """The control socket, with what it can do. Imported here: a program that has none has nothing of it loaded."""
+    from regrow.control.server import control_for
+    from regrow.testing.storms.command import chaos_command
+
+    return control_for(application, chaos=chaos_command)
 
 
 @app.command()
@@ -148,6 +171,91 @@ def shell(target: Target = None, arg: Args = None) -> None:
         raise typer.Exit(run_shell(None, settings, ()))
     application = find_application(target, settings)
     raise typer.Exit(run_shell(application, settings, _start_args(arg, target, application, settings)))
+
+
+@app.command()
+def chaos(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROGRAM",
+            help="The pid of the program, or the name of its application. May be left out where only one runs.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long the storm lasts.", min=0)] = 10.0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="The same seed draws the same faults. Left out, one is chosen.", show_default=False
+        ),
+    ] = None,
+    faults: Annotated[
+        int | None, typer.Option(help="End after so many faults.", show_default=False, min=1)
+    ] = None,
+    kill: Annotated[
+        float | None,
+        typer.Option(
+            help="Kills and crashes a second, on average. 1, if no kind of fault is given.",
+            show_default=False,
+        ),
+    ] = None,
+    delay: Annotated[
+        float | None,
+        typer.Option(help="Delays a second: a server takes no messages for a while.", show_default=False),
+    ] = None,
+    fail_starts: Annotated[
+        float | None,
+        typer.Option(help="Failing starts a second: the next start of a child fails.", show_default=False),
+    ] = None,
+    delay_seconds: Annotated[
+        tuple[float, float], typer.Option(metavar="LEAST MOST", help="How long a delay lasts.")
+    ] = (0.01, 0.5),
+    supervisor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only below this one: its name, its class or its pid. Left out, the whole application.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHO",
+            help="Hit only those: a class, a name, an id, a path as the report has it; as often as needed.",
+            show_default=False,
+        ),
+    ] = None,
+    spare: Annotated[
+        list[str] | None, typer.Option(metavar="WHO", help="Never hit those.", show_default=False)
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(help="How far down; 1 is the supervisor's own children.", show_default=False, min=1),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report alone, as JSON.")] = False,
+) -> None:
+    """Kill, crash and delay processes of a running program, and report what survived.
+
+    The program must have been started with `regrow run --allow-chaos`. Ctrl-C ends the storm; nothing of it stays in
+    the program. The exit code is 0 if its tree stood it: everybody who had to come back is back, and no supervisor has
+    given up.
+    """
+    arguments = {
+        "seconds": seconds,
+        "seed": seed,
+        "faults": faults,
+        "kill": kill,
+        "delay": delay,
+        "fail_starts": fail_starts,
+        "delay_seconds": delay_seconds,
+        "supervisor": supervisor,
+        "only": only or [],
+        "spare": spare or [],
+        "depth": depth,
+    }
+    raise typer.Exit(run_chaos(target, arguments, as_json=as_json))
 
 
 def _start_args(

@@ -2,6 +2,7 @@
 
 They are the records that regrow writes to the loggers ``regrow`` and ``regrow.supervisor``; nothing is asked of the
 processes. A crash that no ``expect`` or ``allow`` covers is *unexpected*, and fails the test under the plugin.
+Who makes processes crash on purpose says by ``tolerate`` which crashes are its doing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from regrow.kernel.process import Pid
 from regrow.testing.waiting import eventually
 
-__all__ = ["CrashReport", "Expectation", "Notice", "Reports", "SupervisorReport"]
+__all__ = ["CrashReport", "Expectation", "Notice", "Reports", "SupervisorReport", "tolerate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Notice:
 
 
 Report = CrashReport | SupervisorReport | Notice
+_tolerated: list[Callable[[CrashReport], bool]] = []
+
+
+def tolerate(crash: Callable[[CrashReport], bool]) -> Callable[[], None]:
+    """Crashes that *crash* says yes to are unexpected in no test; gives what takes that back."""
+    _tolerated.append(crash)
+    return lambda: _tolerated.remove(crash)
+
+
 Kind = type[BaseException] | Callable[[CrashReport], bool]
 
 
@@ -139,7 +149,7 @@ class Reports:
     def _took(self, report: Report) -> None:
         if isinstance(report, CrashReport):
             covered = [each for each in self._expectations if each.covers(report)]
-            if covered:
+            if covered or any(each(report) for each in _tolerated):
                 self._expected.add(len(self.all))
             for each in covered:
                 each.found.append(report)

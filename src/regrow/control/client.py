@@ -1,0 +1,119 @@
+"""The other end: finding the programs that run, and asking one of them for something.
+
+>>> import asyncio
+>>> from regrow.control import ProgramNotFound, find_program
+>>> try:
+...     asyncio.run(find_program("no such program"))
+... except ProgramNotFound as error:
+...     print(str(error).partition(".")[0])
+no running program is called 'no such program'
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from regrow.control.places import socket_paths
+from regrow.control.protocol import (
+    LIMIT,
+    ControlError,
+    ProgramEnded,
+    ProgramNotFound,
+    Refused,
+    decode,
+    encode,
+)
+
+__all__ = ["Program", "ask", "find_program", "running_programs"]
+
+PATIENCE: Final = 2.0
+"""Seconds that a program has to say who it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running program with a control socket."""
+
+    pid: int
+    name: str
+    """The name of its application."""
+    commands: tuple[str, ...]
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+async def running_programs() -> list[Program]:
+    """The programs of this user that can be asked, the last started last. ControlError if their folder is not safe."""
+    found = await asyncio.gather(*(_about(path) for path in socket_paths()))
+    return [each for each in found if each is not None]
+
+
+async def find_program(wanted: str | None = None) -> Program:
+    """The program with this pid or of this application, or the only one there is; ProgramNotFound if that is none."""
+    programs = await running_programs()
+    fitting = [each for each in programs if wanted is None or wanted in (str(each.pid), each.name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = f"Running: {', '.join(map(str, programs)) or 'none that can be asked'}."
+    if len(fitting) > 1:
+        raise ProgramNotFound(f"which of them? Say its pid. {listed}")
+    if wanted is None:
+        raise ProgramNotFound(f"no running program can be asked. {listed}")
+    raise ProgramNotFound(f"no running program is called {wanted!r}. {listed}")
+
+
+async def ask(
+    path: Path,
+    command: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    tell: Callable[[dict[str, Any]], object] = lambda event: None,
+    stop: asyncio.Event | None = None,
+) -> Any:
+    """Ask the program at *path* for *command*, and give its answer; *tell* gets the events on the way.
+
+    When *stop* is set it is asked to come to an end, and the answer is waited for all the same. Who is cancelled has
+    hung up. Refused if that is its answer, ProgramEnded if it ends without one, ControlError if it can't be reached.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
+    except OSError as error:
+        raise ControlError(f"nobody answers at {path}: {error.strerror or error}") from None
+    stopping = None if stop is None else asyncio.ensure_future(_stop(stop, writer))
+    try:
+        writer.write(encode({"command": command, "arguments": dict(arguments or {})}))
+        while line := await reader.readline():
+            message = decode(line)
+            if "event" in message:
+                tell(message["event"])
+            elif "error" in message:
+                raise Refused(message["error"])
+            else:
+                return message.get("result")
+    except (ConnectionError, ValueError) as error:
+        raise ProgramEnded(f"the connection with the program broke: {error}") from None
+    finally:
+        if stopping is not None:
+            stopping.cancel()
+        writer.close()
+    raise ProgramEnded("the program ended before it had answered")
+
+
+async def _stop(stop: asyncio.Event, writer: asyncio.StreamWriter) -> None:
+    await stop.wait()
+    writer.write(encode({"stop": True}))
+
+
+async def _about(path: Path) -> Program | None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            told = await ask(path, "about")
+    except (ControlError, TimeoutError):  # it has ended, or is too busy to be asked anything
+        return None
+    return Program(told["pid"], told["program"], tuple(told["commands"]), path)

@@ -1,0 +1,192 @@
+"""The program's end of the control socket: an application with one process that listens, and one for each client.
+
+A client's process reads requests, lets the command run in a task beside, and goes on reading meanwhile. So it sees when
+the client wants the command to stop, and when he has hung up: then the command is cancelled, and its ``finally`` and
+``async with`` leave nothing of it behind. If it is the program that stops, the command is asked to come to an end, and
+has a second to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from regrow.application.definition import Application, StartType
+from regrow.control.commands import Command, Request
+from regrow.control.places import close_socket, open_socket
+from regrow.control.protocol import LIMIT, ControlError, Refused, decode, encode
+from regrow.servers.tasks.task import Task
+from regrow.supervision.supervisor import Supervisor
+from regrow.supervision.task_supervisor import TaskSupervisor
+
+__all__ = ["Control", "control_for"]
+
+LAST_WORDS: Final = 1.0
+"""Seconds that a command has for its answer when the program stops."""
+UNREAD: Final = 1024 * 1024
+"""Bytes of events that wait for a client who does not read; what comes then, he misses."""
+
+
+class Clients(TaskSupervisor):
+    """A task for each client."""
+
+
+class Control(Application):
+    """The control socket of a program. ``control_for`` makes one that knows some commands."""
+
+    name = "regrow.control"
+    program: ClassVar[str] = ""
+    commands: ClassVar[Mapping[str, Command]] = {}
+
+    async def start(self, start_type: StartType, args: list[str]) -> tuple[Supervisor, socket.socket]:
+        listening = open_socket()
+        try:
+            root = await Supervisor.start_link(
+                [
+                    Clients.options(name=Clients).child_spec(),
+                    Task.child_spec(accept, listening, self.program, self.commands).replace(
+                        restart="permanent"
+                    ),
+                ],
+                strategy="one_for_all",
+            )
+        except BaseException:
+            close_socket(listening)
+            raise
+        return root, listening
+
+    def stop(self, state: socket.socket) -> None:
+        close_socket(state)
+
+
+def control_for(application: type[Application], **commands: Command) -> type[Control]:
+    """The application that opens the control socket of a program that runs *application*, for these *commands*."""
+
+    class ControlOfProgram(Control):
+        name = Control.name
+        program = application.name
+
+    ControlOfProgram.commands = commands
+    return ControlOfProgram
+
+
+async def accept(listening: socket.socket, program: str, commands: Mapping[str, Command]) -> None:
+    """Start a process for each client that comes."""
+    loop, clients = asyncio.get_running_loop(), Clients.named(Clients)
+    while True:
+        connection, _ = await loop.sock_accept(listening)
+        try:
+            await clients.start_child(serve, connection, program, commands)
+        except BaseException:
+            connection.close()
+            raise
+
+
+async def serve(connection: socket.socket, program: str, commands: Mapping[str, Command]) -> None:
+    """Answer one client until he hangs up."""
+    reader = asyncio.StreamReader(LIMIT)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
+    client = _Client(reader, transport, program, commands)
+    try:
+        while (message := await client.read()) is not None:
+            if not await client.answer(message):
+                return
+    except (ControlError, ConnectionError) as error:  # what is no request: he is told, and has to call again
+        client.send({"error": str(error)})
+    finally:
+        client.close()
+
+
+class _Client:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        transport: asyncio.WriteTransport,
+        program: str,
+        commands: Mapping[str, Command],
+    ) -> None:
+        self._reader = reader
+        self._transport = transport
+        self._program = program
+        self._commands = {"about": self._about, **commands}
+        self._ahead: asyncio.Future[dict[str, Any] | None] | None = (
+            None  # the next line, that is read meanwhile
+        )
+
+    async def read(self) -> dict[str, Any] | None:
+        """The next line; None when he has hung up."""
+        reading, self._ahead = self._reading(), None
+        return await reading
+
+    def close(self) -> None:
+        if self._ahead is not None and not self._ahead.cancel() and not self._ahead.cancelled():
+            self._ahead.exception()  # looked at: he is gone, whatever it was
+        self._transport.close()
+
+    def _reading(self) -> asyncio.Future[dict[str, Any] | None]:
+        if self._ahead is None:
+            self._ahead = asyncio.ensure_future(self._next())
+        return self._ahead
+
+    async def _next(self) -> dict[str, Any] | None:
+        try:
+            line = await self._reader.readline()
+        except ValueError:
+            raise ControlError(f"a line has {LIMIT} bytes at most") from None
+        return decode(line) if line else None
+
+    def send(self, message: dict[str, Any]) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    async def answer(self, message: dict[str, Any]) -> bool:
+        """Do what *message* asks for, and answer it. False if he has hung up meanwhile."""
+        name, arguments = message.get("command"), message.get("arguments", {})
+        command = self._commands.get(name) if isinstance(name, str) else None
+        if command is None or not isinstance(arguments, dict):
+            self.send({"error": f"there is no command {name!r}; there are: {', '.join(self._commands)}"})
+            return True
+        request = Request(self._program, arguments, self._tell)
+        running = asyncio.ensure_future(_run(command, request))
+        try:
+            return await self._listen_while(running, request)
+        except asyncio.CancelledError:
+            request.stop()
+            await asyncio.wait((running,), timeout=LAST_WORDS)
+            if running.done():
+                self.send(running.result())
+            raise
+        finally:
+            running.cancel()
+
+    async def _listen_while(self, running: asyncio.Future[dict[str, Any]], request: Request) -> bool:
+        while True:
+            await asyncio.wait((running, self._reading()), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                self.send(running.result())
+                return True
+            message = await self.read()
+            if message is None:
+                return False
+            if message.get("stop"):
+                request.stop()
+
+    def _tell(self, event: dict[str, Any]) -> None:
+        if self._transport.get_write_buffer_size() < UNREAD:
+            self.send({"event": event})
+
+    async def _about(self, request: Request) -> dict[str, Any]:
+        """Which program this is, and what can be asked of it."""
+        return {"pid": os.getpid(), "program": request.program, "commands": list(self._commands)}
+
+
+async def _run(command: Command, request: Request) -> dict[str, Any]:
+    try:
+        return {"result": await command(request)}
+    except Refused as refusal:
+        return {"error": str(refusal)}

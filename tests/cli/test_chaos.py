@@ -1,0 +1,212 @@
+"""``regrow chaos`` against programs in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.application.subprocesses import Program, run_python
+
+pytestmark = pytest.mark.real_time("other programs run")
+
+SHOP = """\
+from regrow import Application, DynamicSupervisor, GenServer, Supervisor, cast, process, sys
+import asyncio, logging
+
+logging.disable()
+
+
+class Till(GenServer, restart="permanent"): ...
+
+
+class Tills(DynamicSupervisor, max_restarts=100_000): ...
+
+
+async def watch() -> None:
+    tills = Tills.named(Tills)
+    while True:
+        await asyncio.sleep(0.05)
+        rows = await tills.which_children()
+        held = [row for row in rows if (await sys.get_status(row.child)).status == "suspended"]
+        print("tills", len(rows), "held", len(held), flush=True)
+
+
+class Shop(Application):
+    name = "shop"
+
+    async def start(self, start_type, args):
+        root = await Supervisor.start_link([Tills.options(name=Tills).child_spec()])
+        for _ in range(20):
+            await Tills.named(Tills).start_child(Till)
+        if "watch" in args:
+            process.spawn(watch)
+        print("open", flush=True)
+        return root
+"""
+
+
+@pytest.fixture
+def env() -> Iterator[dict[str, str]]:
+    with tempfile.TemporaryDirectory(prefix="rg") as folder:
+        yield {"XDG_RUNTIME_DIR": folder, "TMPDIR": folder}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(SHOP, encoding="utf-8")
+    return tmp_path
+
+
+def running(cwd: Path, env: Mapping[str, str], *options: str) -> Program:
+    return Program("-m", "regrow", "run", *options, "shop:Shop", cwd=cwd, env=env)
+
+
+def storm(cwd: Path, env: Mapping[str, str], *options: str) -> Program:
+    return Program("-m", "regrow", "chaos", *options, cwd=cwd, env=env)
+
+
+def stopped(program: Program) -> None:
+    program.send(signal.SIGTERM)
+    assert program.end() == 0
+
+
+def test_a_storm_in_a_running_program(shop: Path, env: dict[str, str]) -> None:
+    options = (
+        "--seed",
+        "3",
+        "--faults",
+        "25",
+        "--seconds",
+        "60",
+        "--kill",
+        "200",
+        "--delay",
+        "50",
+        "--depth",
+        "1",
+    )
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        done = run_python(
+            "-m", "regrow", "chaos", "shop", *options, "--supervisor", "Tills", cwd=shop, env=env
+        )
+        told = done.stdout.splitlines()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert told[0].startswith(f"a storm in shop (pid {program.process.pid}), seed 3, kill 200/s")
+        faults = [line for line in told if " s  " in line]
+        assert len(faults) == 25
+        assert all(" Till " in line for line in faults)
+        harmed = sum("delay" not in line for line in faults)
+        assert f"  restarts  {harmed}" in told
+        assert f"  healing   {harmed} of {harmed}, median" in done.stdout
+        assert told[-1] == "the tree stood it"
+        again = run_python(
+            *("-m", "regrow", "chaos", str(program.process.pid), *options, "--json"), cwd=shop, env=env
+        )
+        report = json.loads(again.stdout)
+        assert (report["seed"], report["ok"]) == (3, False)
+        assert report["gave_up"] == ["Supervisor"]  # whose child Tills needed more than three restarts
+        assert "needed more than 3 restarts in 5 s" in report["ended"]
+        assert again.returncode == 1
+        assert program.end() == 1
+
+
+def test_chaos_is_off_unless_it_is_enabled(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env) as program:
+        program.wait_for("open")
+        done = run_python("-m", "regrow", "chaos", "shop", cwd=shop, env=env)
+        assert done.returncode == 2
+        assert "error: no running program is called 'shop'. Running: none that can be asked." in done.stderr
+        assert "regrow run --allow-chaos MODULE:App" in done.stderr
+        assert list(Path(env["XDG_RUNTIME_DIR"]).iterdir()) == []
+        stopped(program)
+
+
+def test_a_program_that_can_not_open_its_socket_does_not_run(shop: Path, env: dict[str, str]) -> None:
+    folder = Path(env["XDG_RUNTIME_DIR"]) / "regrow"
+    folder.mkdir()
+    folder.chmod(0o755)
+    done = run_python("-m", "regrow", "run", "--allow-chaos", "shop:Shop", cwd=shop, env=env)
+    assert done.returncode == 1
+    assert "open" in done.stdout  # it had started, and was stopped in order
+    assert "regrow: application 'regrow.control' did not start" in done.stderr
+    assert "must be a folder that is yours alone" in done.stderr
+
+
+def test_it_may_be_enabled_by_a_variable_and_what_is_wrong_is_said(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, {**env, "REGROW_ALLOW_CHAOS": "1"}) as program:
+        program.wait_for("open")
+        for options, complaint in (
+            (("--kill", "-1"), "error: the program refuses: kill=-1.0: must be a number of faults a second"),
+            (("--supervisor", "Toys"), "no supervisor is called 'Toys'; there are: Supervisor, Tills"),
+            (("--only", "Till", "--supervisor", "Till"), "no supervisor is called 'Till'"),
+        ):
+            done = run_python("-m", "regrow", "chaos", *options, cwd=shop, env=env)
+            assert done.returncode == 2
+            assert complaint in done.stderr
+        stopped(program)
+
+
+def test_ctrl_c_ends_the_storm_and_gives_the_report(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        with storm(shop, env, "--seconds", "1000", "--kill", "50", "--supervisor", "Tills") as client:
+            client.wait_for(" Till ")
+            client.send(signal.SIGINT)
+            assert client.end() == 0
+            assert "ending the storm, and waiting for its report" in client.output
+            assert "the tree stood it" in client.output
+        stopped(program)
+
+
+def test_nothing_stays_when_the_client_vanishes(shop: Path, env: dict[str, str]) -> None:
+    options = (
+        "--seconds",
+        "1000",
+        "--delay",
+        "200",
+        "--delay-seconds",
+        "900",
+        "900",
+        "--supervisor",
+        "Tills",
+    )
+    with running(shop, env, "--allow-chaos", "--arg", "watch") as program:
+        program.wait_for("tills 20 held 0")
+        with storm(shop, env, *options) as client:
+            program.wait_for("tills 20 held 20")
+            client.process.kill()
+            client.process.wait()
+            program.wait_for("tills 20 held 0")
+        stopped(program)
+
+
+def test_a_program_that_stops_in_the_storm_lets_it_report(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        with storm(shop, env, "--seconds", "1000", "--kill", "1", "--only", "nobody") as client:
+            client.wait_for("a storm in shop")
+            stopped(program)
+            assert client.end() == 0
+            assert "the tree stood it" in client.output
+
+
+def test_a_program_that_is_killed_in_the_storm(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        with storm(shop, env, "--seconds", "1000", "--kill", "1", "--only", "nobody") as client:
+            client.wait_for("a storm in shop")
+            program.process.kill()
+            assert client.end() == 1
+            assert "the program ended before it had answered" in client.output
+    with running(shop, env, "--allow-chaos") as program:  # what the killed one has left is in nobody's way
+        program.wait_for("open")
+        done = run_python("-m", "regrow", "chaos", "--faults", "1", "--only", "Till", cwd=shop, env=env)
+        assert done.returncode == 0
+        assert "1 of 1" in done.stdout
+        stopped(program)

@@ -1,0 +1,220 @@
+"""The control socket, both ends of it: commands, events, the wish to stop, clients that hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regrow import Application, Supervisor, TaskSupervisor, application
+from regrow.control import (
+    Command,
+    ControlError,
+    ProgramEnded,
+    ProgramNotFound,
+    Refused,
+    Request,
+    ask,
+    control_for,
+    find_program,
+    running_programs,
+)
+from regrow.control.places import socket_paths
+from regrow.control.server import Clients
+from regrow.testing import eventually
+from tests.waiting import turns
+
+pytestmark = pytest.mark.real_time("it is about sockets")
+
+
+class Shop(Application):
+    name = "shop"
+
+    async def start(self, start_type: Any, args: list[str]) -> Supervisor:
+        return await Supervisor.start_link([])
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="rg") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def program(**commands: Command) -> Any:
+    """A program with a control socket; gives its path."""
+    control = control_for(Shop, **commands)
+    await application.ensure_all_started(Shop)
+    await application.ensure_all_started(control)
+    try:
+        (path,) = socket_paths()
+        yield path
+    finally:
+        if control.name in {each.name for each in application.started_applications()}:
+            await application.stop(control)
+        await application.stop(Shop)
+    assert socket_paths() == []
+
+
+async def add(request: Request) -> int:
+    for number in request.arguments["numbers"]:
+        request.tell(adding=number)
+    return sum(request.arguments["numbers"])
+
+
+async def wait(request: Request) -> str:
+    """Wait to be stopped."""
+    stopped = asyncio.Event()
+    request.when_stopped(stopped.set)
+    request.tell(waiting=True)
+    await stopped.wait()
+    await turns()
+    return "stopped"
+
+
+async def fail(request: Request) -> None:
+    raise Refused("not today")
+
+
+async def crash(request: Request) -> None:
+    raise OSError("on fire")
+
+
+async def test_a_command_tells_and_answers() -> None:
+    events: list[dict[str, Any]] = []
+    async with program(add=add) as path:
+        assert await ask(path, "add", {"numbers": [1, 2]}, tell=events.append, stop=asyncio.Event()) == 3
+        await turns()
+        assert not [
+            each for each in asyncio.all_tasks() if "_stop" in repr(each)
+        ]  # nobody waits for that any more
+        assert await ask(path, "about") == {
+            "pid": os.getpid(),
+            "program": "shop",
+            "commands": ["about", "add"],
+        }
+    assert events == [{"adding": 1}, {"adding": 2}]
+
+
+async def test_refusals_come_from_the_command_or_for_want_of_one() -> None:
+    async with program(fail=fail) as path:
+        with pytest.raises(Refused, match="not today"):
+            await ask(path, "fail")
+        with pytest.raises(Refused, match="there is no command 'dance'; there are: about, fail"):
+            await ask(path, "dance")
+
+
+async def test_a_command_that_crashes_takes_the_connection_along_and_no_more() -> None:
+    async with program(crash=crash, add=add) as path:
+        with pytest.raises(ProgramEnded, match="before it had answered"):
+            await ask(path, "crash")
+        assert await ask(path, "add", {"numbers": []}) == 0
+
+
+async def test_several_requests_go_over_one_connection_and_nonsense_ends_it() -> None:
+    async with program(add=add) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+        for _ in range(2):
+            writer.write(b'{"command": "add", "arguments": {"numbers": []}}\n')
+            assert json.loads(await reader.readline()) == {"result": 0}
+        for nonsense in (b"hello\n", b"[1]\n"):
+            writer.write(nonsense)
+            told = json.loads(await reader.readline())
+            assert told["error"].startswith("a line is a JSON object, and this is none")
+            assert await reader.read() == b""
+            writer.close()
+            reader, writer = await asyncio.open_unix_connection(path)
+        writer.close()
+
+
+async def test_a_command_is_asked_to_stop() -> None:
+    stop = asyncio.Event()
+    async with program(wait=wait) as path:
+        answer = await ask(path, "wait", stop=stop, tell=lambda event: stop.set())
+    assert answer == "stopped"
+
+
+async def test_who_hangs_up_has_his_command_cancelled() -> None:
+    cancelled = asyncio.Event()
+
+    async def last(request: Request) -> None:
+        request.tell(begun=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    begun = asyncio.Event()
+    async with program(last=last) as path:
+        asked = asyncio.ensure_future(ask(path, "last", tell=lambda event: begun.set()))
+        await begun.wait()
+        asked.cancel()
+        await asyncio.wait_for(cancelled.wait(), 10)
+        await eventually(lambda: _clients_are_gone(), timeout=10)
+
+
+async def _clients_are_gone() -> bool:
+    clients: TaskSupervisor = Clients.named(Clients)
+    return not await clients.children()
+
+
+async def test_when_the_program_stops_a_command_may_still_answer() -> None:
+    begun = asyncio.Event()
+    async with program(wait=wait) as path:
+        asked = asyncio.ensure_future(ask(path, "wait", tell=lambda event: begun.set()))
+        await begun.wait()
+        await application.stop("regrow.control")
+        assert await asked == "stopped"
+
+
+async def test_a_client_who_does_not_read_misses_events_and_holds_nothing_up() -> None:
+    async def flood(request: Request) -> str:
+        for _ in range(200):
+            request.tell(noise="x" * 100_000)
+        return "done"
+
+    async with program(flood=flood) as path:
+        reader, writer = await asyncio.open_unix_connection(path, limit=2**20)
+        writer.write(b'{"command": "flood"}\n')
+        lines = []
+        while "result" not in (line := json.loads(await reader.readline())):
+            lines.append(line)
+        writer.close()
+    assert line == {"result": "done"}
+    assert 5 < len(lines) < 30  # a megabyte of them, and what the system has taken
+
+
+async def test_programs_are_found_by_pid_or_name() -> None:
+    async with program(add=add) as path:
+        (found,) = await running_programs()
+        assert (found.pid, found.name, found.commands, found.path) == (
+            os.getpid(),
+            "shop",
+            ("about", "add"),
+            path,
+        )
+        assert (
+            await find_program()
+            == await find_program("shop")
+            == await find_program(str(os.getpid()))
+            == found
+        )
+        with pytest.raises(ProgramNotFound, match=rf"is called 'x'\. Running: shop \(pid {os.getpid()}\)\."):
+            await find_program("x")
+        (path.parent / "999999.sock").symlink_to(path)  # as if there were two
+        with pytest.raises(ProgramNotFound, match="which of them"):
+            await find_program("shop")
+        (path.parent / "999999.sock").unlink()
+    with pytest.raises(ProgramNotFound, match="no running program can be asked"):
+        await find_program()
+    with pytest.raises(ControlError, match="nobody answers at"):
+        await ask(path, "about")
