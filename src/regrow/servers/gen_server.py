@@ -137,7 +137,11 @@ class GenServer:
         >>> spec.args, spec.restart, spec.shutdown
         (('g1',), 'transient', 2.0)
         """
-        return Options[P, T](_class(cls), {}).child_spec(*args, **kwargs)
+        server = _class(cls)
+        own: Options[P, T] | None = server.__dict__.get("_regrow_options")
+        if own is None:
+            own = server._regrow_options = Options(server, {})
+        return own.child_spec(*args, **kwargs)
 
     @classmethod
     def scope(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Scope[T]:

@@ -17,7 +17,7 @@ from regrow.kernel.process import Process
 from regrow.kernel.timers import checked_seconds
 from regrow.servers import starting
 from regrow.servers.behaviour import behaviour_of, keywords_of
-from regrow.servers.child_spec import DEBUG, ChildSpec, Restart, ShutdownTime
+from regrow.servers.child_spec import DEBUG, ChildSpec, Restart, ShutdownTime, with_arguments
 from regrow.servers.handles import handle_of
 from regrow.servers.scope import Ended, Scope
 
@@ -76,7 +76,7 @@ def check_keywords(server: type[Any], given: dict[str, Any], allowed: tuple[str,
 class Options(Generic[P, T_co]):
     """Start options of a server class, with the signature of its start behind them."""
 
-    __slots__ = ("_debug", "_given", "_name", "_server", "_timeout")
+    __slots__ = ("_debug", "_given", "_name", "_server", "_spec", "_timeout")
 
     def __init__(self, server: type[Any], given: dict[str, Any]) -> None:
         check_keywords(server, given, ("name", "timeout", "debug", "id", *SPEC_KEYS))
@@ -91,6 +91,7 @@ class Options(Generic[P, T_co]):
         self._given = given
         self._name = given.get("name")
         self._debug = tuple(given.get("debug", ()))
+        self._spec: ChildSpec[T_co] | None = None
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
         """Start the server without a link. See ``GenServer.start``."""
@@ -104,6 +105,12 @@ class Options(Generic[P, T_co]):
 
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
+        if self._spec is None:
+            self._spec = self._first_spec()
+        return with_arguments(self._spec, args, kwargs)
+
+    def _first_spec(self) -> ChildSpec[T_co]:
+        """The spec without arguments, checked: those of all children started by these options are made from it."""
         server, given = self._server, self._given
         refuse_abstract(server, "a child")
         header = keywords_of(server)
@@ -116,8 +123,6 @@ class Options(Generic[P, T_co]):
         return ChildSpec(
             spec_id,
             server,
-            args,
-            kwargs,
             type="supervisor" if getattr(server, "_is_supervisor", False) else "worker",
             name=self._name,
             timeout=self._timeout,
