@@ -22,6 +22,7 @@ from regrow.testing import (
     EndlessSchedule,
     Explored,
     FailingSchedule,
+    Reports,
     UnexpectedCrash,
     explore,
     find_failing_schedule,
@@ -29,6 +30,7 @@ from regrow.testing import (
 from regrow.testing.chosen_loop import run_schedule
 from regrow.testing.exploring import Strategy, _chooser
 from regrow.testing.schedules import PATIENCE, Played, Schedule, from_text, to_text
+from regrow.testing.supervised import Supervised
 
 STRATEGIES: list[Strategy] = ["both", "random", "preemption"]
 
@@ -51,6 +53,16 @@ class Diary(GenServer):
     @cast
     def burn(self) -> None:
         raise OSError("on fire")
+
+
+class Careful(Diary):
+    """Cleans up, which takes a turn of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("", [])
+
+    async def terminate(self, reason: object) -> None:
+        await asyncio.sleep(0)
 
 
 def seen_in(scenario: Callable[[set[Any]], Any], *, schedules: int = 200, **options: Any) -> set[Any]:
@@ -334,6 +346,19 @@ def test_a_scenario_is_a_coroutine_function() -> None:
 def test_texts_of_schedules() -> None:
     assert from_text(to_text([0, 3, -1, 0, 1])) == [0, 3, -1, 0, 1]
     assert from_text("") == []
+
+
+def test_a_child_that_crashed_just_before_the_end_of_a_test_is_no_refusal() -> None:
+    async def scenario() -> None:
+        with Reports() as reports:
+            supervised = Supervised(reports)
+            diary: Diary = await supervised.start(Careful)
+            diary.burn()
+            while not reports.crashes:
+                await asyncio.sleep(0)
+            await supervised.stop_all()
+
+    explore(scenario, schedules=200, allow=OSError)
 
 
 # --- the same everywhere ------------------------------------------------------------------------------------------

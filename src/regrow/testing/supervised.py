@@ -19,7 +19,7 @@ from regrow.servers.gen_server import GenServer, stop
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.specs import Child, to_spec
 from regrow.supervision.supervisor import Supervisor
-from regrow.testing.reports import Reports
+from regrow.testing.reports import CrashReport, Reports, SupervisorReport
 
 __all__ = ["RefusedToStop", "StartSupervised", "StopSupervised", "Supervised"]
 
@@ -76,7 +76,7 @@ class Supervised:
         if self._supervisor is None:
             raise ChildNotFound(child)
         child_id = await self._id_of(child)
-        before = len(self._reports.supervisors)
+        before = len(self._reports.all)
         await self._supervisor.terminate_child(child_id)
         await self._forget(child_id)
         self._refuse(before)
@@ -87,7 +87,7 @@ class Supervised:
         self._started.clear()
         if supervisor is None:
             return
-        before = len(self._reports.supervisors)
+        before = len(self._reports.all)
         try:
             await stop(supervisor, SHUTDOWN)
         except (NoProcess, ServerExited):  # the test has ended it
@@ -114,7 +114,16 @@ class Supervised:
             pass
 
     def _refuse(self, before: int) -> None:
-        refused = [each for each in self._reports.supervisors[before:] if each.event == "shutdown_error"]
+        reports = self._reports.all
+        # Who had crashed by himself may still have been in his terminate; that is told as a crash, and no refusal.
+        crashed = {each.pid for each in reports[:before] if isinstance(each, CrashReport)}
+        refused = [
+            each
+            for each in reports[before:]
+            if isinstance(each, SupervisorReport)
+            and each.event == "shutdown_error"
+            and each.child["pid"] not in crashed
+        ]
         if refused:
             told = "".join(
                 f"\n  {each.child['id'] or each.child['start']!r} (pid {each.child['pid']}, "
