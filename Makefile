@@ -1,6 +1,11 @@
 # make demo    watch a supervised application start, lose and heal hundreds of children
 # make test    run the tests
 # make check   the tests, the type checks and the linter
+# make conformance   which test holds which behaviour of Elixir; with WRITE=1 docs/conformance.md as well
+# make mutants      break behaviours on purpose, and see the tests of their rows fail; ROWS="DS-07 SUP-29" for some
+# make oracle  N random scenarios on regrow and on the real Elixir (N=500, SEED=... to have them again)
+# make record  play the hand-written scenarios on the real Elixir again, and keep its traces
+# make bench   regrow, Elixir, asyncio and the peers side by side: ONLY=call,cast SYSTEMS=regrow,elixir ROUNDS=5 QUICK=1
 # make clean   forget everything made here
 #
 # Nothing has to be installed before but Python 3.11 or newer: .venv is made on the way.
@@ -8,7 +13,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lint types clean
+.PHONY: demo test check lint types clean conformance mutants oracle record bench
 .DELETE_ON_ERROR:
 
 demo: .venv/demo-ready
@@ -31,8 +36,28 @@ types: .venv/dev-ready
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# The marks are read from the source, so this needs no package.
+conformance: .venv/bin/pip
+	@$(BIN)/python -m conformance.table $(if $(WRITE),--write)
+
+mutants: .venv/dev-ready
+	@$(BIN)/python -m conformance.mutants $(ROWS)
+
+N ?= 500
+
+oracle: .venv/dev-ready
+	$(BIN)/python -m conformance.oracle $(N) $(SEED)
+
+record: .venv/dev-ready
+	$(BIN)/python -m conformance.record
+
+# The systems are installed into bench/.cache on the first run. CLOCK=cpu is for a machine that is shared.
+bench: .venv/bin/pip
+	$(BIN)/python -m bench.run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(SYSTEMS),--systems $(SYSTEMS)) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CLOCK),--clock $(CLOCK)) $(if $(WRITE),--write)
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/demo-ready: .venv/bin/pip pyproject.toml

@@ -183,6 +183,13 @@ async def test_a_monitor_of_nobody_is_down_at_once() -> None:
 
 
 @pytest.mark.behaviour("PROC-20")
+async def test_a_monitor_of_oneself_is_none() -> None:
+    me = process.current()
+    ref = process.monitor(me)
+    assert process.info(me).monitoring == 0
+    assert not process.demonitor(ref)
+
+
 async def test_a_monitor_by_name_is_told_the_name_and_one_by_handle_the_pid() -> None:
     class Server(GenServer):
         pass

@@ -113,6 +113,8 @@ def monitor(owner: Process, target: Process | None, shown: Any) -> int:
     if target is None or target.status == DEAD:
         put_message(owner, Down(ref, shown, NOPROC))
         return ref
+    if target is owner:  # nobody hears of his own end
+        return ref
     extra = owner.more()
     if extra.monitoring is None:
         extra.monitoring = {}
