@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import pickle
 import types
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from regrow.kernel.errors import InvalidSpec
 from regrow.servers.child_spec import ChildSpec, spec
+from regrow.servers.gen_server import GenServer
 
 
 class Abstract(ABC):
@@ -149,3 +151,25 @@ def test_a_shutdown_is_kept_or_refused_and_never_anything_between(value: Any) ->
     else:
         with pytest.raises(InvalidSpec):
             ChildSpec("id", start, shutdown=value)
+
+
+def test_the_keywords_of_a_spec_are_its_own() -> None:
+    class Clock(GenServer): ...
+
+    one, another = Clock.child_spec(), Clock.child_spec()
+    assert one.kwargs == {}
+    assert one.kwargs is not another.kwargs
+
+
+def test_a_spec_made_from_the_one_of_its_class_is_a_spec_like_any_other() -> None:
+    class Clock(GenServer, restart="transient"):
+        def __init__(self, hour: int, *, minute: int = 0) -> None: ...
+
+    made = Clock.child_spec(12, minute=30)
+    assert type(made) is ChildSpec
+    assert made == ChildSpec(Clock, Clock, (12,), {"minute": 30}, restart="transient")
+    assert hash(made) == hash(made.replace())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.restart = "permanent"  # type: ignore[misc]  # wrong on purpose
+    assert Clock.child_spec(1).args == (1,)
+    assert made.args == (12,)

@@ -200,16 +200,23 @@ async def test_a_supervisor_that_is_killed_while_its_child_starts_takes_it_along
     assert everyone(Gated) == []
 
 
-def test_whenever_a_supervisor_is_killed_nobody_is_left() -> None:
+class Trapping(Gated, trap_exits=True):
+    """The exit of its supervisor is a message to it, which it comes to when it is through its ``init``."""
+
+
+@pytest.mark.parametrize("kind", [Gated, Trapping])
+@pytest.mark.parametrize("waits", [False, True], ids=["it starts", "its start takes for ever"])
+def test_whenever_a_supervisor_is_killed_nobody_is_left(kind: type[Gated], waits: bool) -> None:
     async def scenario() -> None:
         script = Script()
+        script.waits = {1} if waits else set()
         sup = await DynamicSupervisor.start()
-        starting = asyncio.create_task(sup.start_child((Gated, script)))
+        starting = asyncio.create_task(sup.start_child((kind, script)))
         dying = asyncio.create_task(_soon(process.exit, sup, KILL))
         await asyncio.gather(starting, dying, return_exceptions=True)
         await asyncio.sleep(60)
         assert not process.alive(sup)
-        assert everyone(Gated) == []
+        assert everyone(kind) == []
 
     explore(scenario, schedules=SCHEDULES, allow=lambda report: report.reason == "KILLED")
 

@@ -311,6 +311,90 @@ def test_a_crash_that_nobody_noticed_fails_unless_it_is_allowed(
     assert not capsys.readouterr().err
 
 
+def test_shrinking_keeps_to_the_crash_that_was_found() -> None:
+    """There is a common crash and a rare one, and only what was found first is told."""
+
+    class Torn(GenServer):
+        @cast
+        def fall(self, error: Exception) -> None:
+            raise error
+
+    async def scenario() -> None:
+        order: list[str] = []
+
+        async def come(who: str) -> None:
+            order.append(who)
+
+        await asyncio.gather(*map(come, "abc"))
+        if order != ["a", "b", "c"]:
+            (await Torn.start()).fall(KeyError("rare") if order == ["c", "b", "a"] else ValueError("common"))
+            await asyncio.sleep(1)
+
+    told: set[type[BaseException] | None] = set()
+    for seed in range(30):
+        found = find_failing_schedule(scenario, seed=seed)
+        assert isinstance(found, FailingSchedule)
+        told.add(type(found.error.__cause__))
+    assert told == {KeyError, ValueError}
+
+
+def test_what_does_not_fail_again_is_said_to_hang_on_something_else() -> None:
+    runs = iter(range(10**6))
+
+    async def scenario() -> None:
+        await asyncio.sleep(0)
+        assert next(runs) != 0
+
+    with pytest.raises(AssertionError) as caught:
+        explore(scenario)
+    assert any(
+        "does not fail: the scenario depends on something else" in each for each in caught.value.__notes__
+    )
+
+
+def test_threads_are_refused() -> None:
+    async def scenario() -> None:
+        await asyncio.to_thread(print)
+
+    with pytest.raises(RuntimeError, match="nobody can choose a thread's pace"):
+        explore(scenario)
+
+
+def test_what_does_not_end_when_it_is_cancelled_fails() -> None:
+    async def scenario() -> None:
+        async def stubborn() -> None:
+            for _ in range(20_000):
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    pass
+
+        asyncio.get_running_loop().stubborn = asyncio.create_task(stubborn())  # type: ignore[attr-defined]  # kept alive
+
+    with pytest.raises(EndlessSchedule, match="did not end"):
+        explore(scenario, max_steps=1000, schedules=1)
+
+
+def test_shrinking_an_endless_schedule_has_an_end() -> None:
+    runs = 0
+
+    async def scenario() -> None:
+        nonlocal runs
+        runs += 1
+        order: list[str] = []
+
+        async def come(who: str) -> None:
+            order.append(who)
+
+        await asyncio.gather(*map(come, "abcdefgh"))
+        while order != sorted(order):
+            await asyncio.sleep(0)
+
+    with pytest.raises(EndlessSchedule):
+        explore(scenario, max_steps=100_000)
+    assert runs < 30
+
+
 def test_what_ends_the_program_is_no_failure() -> None:
     async def scenario() -> None:
         raise KeyboardInterrupt

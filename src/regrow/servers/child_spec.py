@@ -212,8 +212,6 @@ class ChildSpec(Generic[T_co]):
 
 
 KEYS: Final = tuple(each.name for each in dataclasses.fields(ChildSpec))
-NO_KEYWORDS: Final[dict[str, Any]] = {}
-"""The ``kwargs`` of all children that have none."""
 
 
 class _Blank(ChildSpec[Any]):
@@ -236,7 +234,7 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
     new.id = spec.id
     new.start = spec.start
     new.args = args
-    new.kwargs = kwargs or NO_KEYWORDS
+    new.kwargs = kwargs
     new.restart = spec.restart
     new.shutdown = spec.shutdown
     new.type = spec.type

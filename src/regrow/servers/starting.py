@@ -30,10 +30,10 @@ from regrow.kernel.process import (
 )
 from regrow.kernel.reasons import KILLED, NORMAL, strip
 from regrow.kernel.spawning import born
-from regrow.kernel.steps import start_steps
+from regrow.kernel.steps import Prepared, start_steps
 from regrow.servers.debugging import install_by_name
 
-__all__ = ["StartResult", "launch"]
+__all__ = ["StartResult", "Starting", "launch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ def launch(
     debug: tuple[str, ...] = (),
     frame: FrameType | None = None,
     ended: Callable[[Process, object], None] | None = None,
-) -> Process | Coroutine[Any, Any, Process]:
-    """Start a server process under *parent*, who is current. Gives it, or the coroutine that waits for its start.
+) -> Process | Starting:
+    """Start a server process under *parent*, who is current. Gives it, or what waits for its start.
 
     Raises AlreadyStarted for a name that is taken, StartIgnored, and StartError for whatever else goes wrong.
     """
@@ -236,12 +236,20 @@ def _acknowledgement(process: Process) -> asyncio.Future[None]:
     return future
 
 
-def _started(
-    process: Process, future: asyncio.Future[None], timeout: float | None
-) -> Coroutine[Any, Any, Process]:
+class Starting(Prepared[Process]):
+    """A start that is under way; awaited, it gives the process. Who is cut before that has to see to ``process``."""
+
+    __slots__ = ("process",)
+
+    def __init__(self, process: Process, awaited: Coroutine[Any, Any, Process]) -> None:
+        super().__init__(awaited)
+        self.process = process
+
+
+def _started(process: Process, future: asyncio.Future[None], timeout: float | None) -> Starting:
     """The wait for the start. Who starts waits for the started from now on, before the start takes its first step:
     a child that calls its supervisor in its init closes a circle."""
-    return _wait(process, future, timeout, _wait_for(process, future))
+    return Starting(process, _wait(process, future, timeout, _wait_for(process, future)))
 
 
 async def _wait(
@@ -285,7 +293,7 @@ def _abandon(process: Process) -> None:
     parent = process.runtime.processes.get(process.parent) if process.parent is not None else None
     if parent is not None and parent.status >= EXITING and process.linked and not process.trapping:
         extra = parent.more()
-        if not extra.killed and parent.behaviour.children is None:
+        if not extra.killed and extra.exit_reason is not NORMAL and parent.behaviour.children is None:
             outbox.post_exit(process, extra.exit_reason, parent.pid, by_link=True)
             return
     _give_up(process)

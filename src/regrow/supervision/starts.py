@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Container, Coroutine, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
 from regrow.kernel.process import EXITING, Pid, Process
@@ -29,7 +29,7 @@ from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
 from regrow.servers.options import name_of
-from regrow.servers.starting import StartResult, launch
+from regrow.servers.starting import Starting, StartResult, launch
 from regrow.supervision.errors import BadStart
 from regrow.supervision.exits import queued_exits
 from regrow.supervision.stepwise import Stepwise
@@ -110,10 +110,12 @@ def _launch(
             timeout=spec.timeout,
             debug=spec.debug,
         )
-        process: Process = (
-            made if type(made) is Process else (yield cast("Coroutine[Any, Any, Process]", made))
-        )
+        process: Process = (yield made) if isinstance(made, Starting) else made
     except StartError:
+        raise
+    except GeneratorExit:  # the supervisor was cut before it came to wait for the start
+        if me.status >= EXITING and isinstance(made, Starting):
+            kill(made.process)
         raise
     except BaseException as error:
         raise _failure(me, error) from None

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from regrow.kernel import scheduler
 from regrow.kernel.process import Process, new_pid
@@ -101,6 +101,7 @@ class ChosenRunner:
         clock = VirtualClock(loop, 0.0)
         clock.alone = True
         clock.start()
+        setattr(loop, "run_in_executor", _no_threads)  # noqa: B010  # a method, for this one loop
         loop._ready = self._ready  # type: ignore[attr-defined]  # asyncio's own, as the virtual clock's are
         return loop
 
@@ -169,6 +170,13 @@ class ChosenRuntime(Runtime):
         return False
 
 
+def _no_threads(_executor: object, function: Callable[..., object], *_args: object) -> NoReturn:
+    raise RuntimeError(
+        f"{function!r} can't run in a thread under a chosen schedule: nobody can choose a thread's pace. Let the "
+        "scenario put something in its place that does the work at once"
+    )
+
+
 def _handle_one(rt: Runtime) -> None:
     scheduler.run(rt, NO_TIME)
 
@@ -196,6 +204,7 @@ class Ready(deque[Any]):
         self._tasks: dict[asyncio.Task[Any], int] = {}
         self._timers: dict[int, int] = {}  # by the id of a handle that is in here
         self._timers_seen = 0
+        self._closing = 0  # steps since the scenario was over
         self._new = 0  # handles that were added since one was taken
 
     @property
@@ -227,8 +236,16 @@ class Ready(deque[Any]):
 
     def popleft(self) -> Any:
         self._new = 0
+        if not self.open:
+            self._closing += 1
+            if self._closing > self._max_steps:
+                self._closing = 0
+                raise EndlessSchedule(
+                    f"the scenario left something that was cancelled and did not end within {self._max_steps} steps"
+                )
         if not self.open or self[0]._cancelled:
             return self._took(0)
+        self._closing = 0
         self._run.steps += 1
         if self._run.steps > self._max_steps:
             self.open = False

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
 
-from regrow.testing.chosen_loop import Run, Scenario, run_schedule
+from regrow.testing.chosen_loop import Run, Scenario, UnexpectedCrash, run_schedule
 from regrow.testing.reports import Kind
 from regrow.testing.schedules import Chooser, Played, Preempted, Walk, from_text, to_text
 
@@ -27,9 +27,15 @@ __all__ = ["Explored", "FailingSchedule", "Strategy", "explore", "find_failing_s
 Strategy = Literal["both", "random", "preemption"]
 MAX_STEPS: Final = 100_000
 SHRINKS: Final = 500
-"""Runs that the shrinking may take."""
+"""Runs that the shrinking may take ..."""
+SHRINK_STEPS: Final = 1_000_000
+"""... and their steps, all together."""
 SHOWN: Final = 40
 """Steps that the note of a failure shows."""
+NOT_AGAIN: Final = (
+    "played again, the same schedule does not fail: the scenario depends on something else than the order, such as "
+    "chance without a seed, the time of day, or what an earlier run has left behind"
+)
 QUEUEING: Final = (0.0, 0.0, 0.5, 1.0)
 """The parts of the calls that queue, of which each schedule draws one."""
 HOLDING: Final = (0.0, 0.05, 0.2)
@@ -89,7 +95,8 @@ def explore(
     crashes by something that *allow* does not name: exception classes, or functions of the ``CrashReport``. The error
     has a note with the schedule and the text that plays it again, by *replay*.
 
-    The same *seed* gives the same schedules on every machine, as long as the scenario asks nothing else for chance.
+    The same *seed* gives the same schedules on every machine, as long as the scenario asks nothing else for chance;
+    threads (``asyncio.to_thread``) are refused, since nobody can choose their pace.
     *strategy* is ``"random"`` (anyone who is ready, each time), ``"preemption"`` (at most *preemptions* times is
     somebody who would go on left waiting) or both in turn. Calls are made inline or queued, as the schedule says.
     Gives how many schedules there were. RuntimeError within a running loop. The BEAM has Concuerror.
@@ -165,7 +172,11 @@ def find_failing_schedule(
         if run.error is not None:
             choices = _shrunk(run, lambda choices: play(Played(choices)))
             last = play(Played(choices), traced=True)
-            return FailingSchedule(number, to_text(choices), last.error or run.error, tuple(last.trace))
+            if _way(last.error) != _way(run.error):  # what fails once has to fail again
+                run.error.add_note(NOT_AGAIN)
+                return FailingSchedule(number, to_text(run.choices), run.error, ())
+            assert last.error is not None
+            return FailingSchedule(number, to_text(choices), last.error, tuple(last.trace))
         seen.add(tuple(run.choices))
         length = max(length, len(run.choices))
         if not length:
@@ -205,12 +216,15 @@ def _shrunk(run: Run, play: Callable[[list[int]], Run]) -> list[int]:
     """As few choices as can be found that fail in the same way, and as small."""
     wanted = _way(run.error)
     best = _trimmed(run.choices)
-    left = SHRINKS
+    left, steps = SHRINKS, SHRINK_STEPS
 
     def better(choices: list[int]) -> bool:
-        nonlocal best, left
+        nonlocal best, left, steps
         left -= 1
         tried = play(choices)
+        steps -= tried.steps
+        if steps < 0:
+            left = 0
         if _way(tried.error) != wanted:
             return False
         made = _trimmed(tried.choices)
@@ -252,10 +266,12 @@ def _way(error: BaseException | None) -> tuple[object, ...] | None:
     """How a run failed: two with the same type from the same line are taken for the same failure."""
     if error is None:
         return None
-    trace = error.__traceback__
+    cause = error.__cause__ if isinstance(error, UnexpectedCrash) else None
+    trace = (cause or error).__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return type(error), None if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)
+    where = None if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)
+    return type(error), type(cause), where
 
 
 def _trimmed(choices: list[int]) -> list[int]:
