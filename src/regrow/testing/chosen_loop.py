@@ -45,7 +45,11 @@ class EndlessSchedule(RuntimeError):
 
 
 class UnexpectedCrash(AssertionError):
-    """A process crashed in the scenario, although perhaps nobody noticed."""
+    """A process crashed in the scenario, although perhaps nobody noticed. ``crashes`` has the reports."""
+
+    def __init__(self, told: str, crashes: list[CrashReport]) -> None:
+        super().__init__(told)
+        self.crashes = crashes
 
 
 @dataclass(slots=True)
@@ -145,8 +149,12 @@ class Quiet:
 
 def _unexpected(crashes: list[CrashReport]) -> UnexpectedCrash:
     told = "; ".join(f"{each.kind} crashed: {each.reason}" for each in crashes)
-    error = UnexpectedCrash(f"{told}. Crashes that may happen are named by explore(..., allow=(SomeError,))")
+    error = UnexpectedCrash(
+        f"{told}. Crashes that may happen are named by explore(..., allow=SomeError)", crashes
+    )
     error.__cause__ = crashes[0].error
+    for each in crashes:
+        error.add_note(each.trace.rstrip())
     return error
 
 
@@ -166,7 +174,7 @@ class ChosenRuntime(Runtime):
         try:
             sys._getframe(int(sys.getrecursionlimit() * (1 - HEADROOM)))
         except ValueError:
-            return not self.ready.must_queue()
+            return not self.ready.must_queue(frame)
         return False
 
 
@@ -291,13 +299,15 @@ class Ready(deque[Any]):
             found.setdefault(lane, _First(lane, place, None))
         return list(found.values())
 
-    def must_queue(self) -> bool:
-        """Whether a call that may run inline has to queue."""
+    def must_queue(self, frame: FrameType) -> bool:
+        """Whether a call that may run inline, made in *frame*, has to queue."""
         if not self.open:
             return False
         queued = self._schedule.queued()
         if self._traced and queued:
-            self._note("a call that could run inline is queued", len(self._schedule.made) - 1)
+            self._note(
+                f"a call{_line_of(frame)} that could run inline is queued", len(self._schedule.made) - 1
+            )
         return queued
 
     # --- what happened, for people --------------------------------------------------------------------------------
@@ -327,18 +337,20 @@ class Ready(deque[Any]):
             return f"{kind} {getattr(handle._callback, '__qualname__', type(handle._callback).__name__)}"
         coroutine: Any = task.get_coro()
         if isinstance(coroutine, Steps):
-            return f"{self._name(coroutine.process)} goes on{_line_of(coroutine.coroutine)}"
+            return f"{self._name(coroutine.process)} goes on{_line_of(frame_of(coroutine.coroutine))}"
         name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
-        return f"task {self._tasks[task]} {name} goes on{_line_of(coroutine)}"
+        return f"task {self._tasks[task]} {name} goes on{_line_of(frame_of(coroutine))}"
 
     def _name(self, process: Process) -> str:
         name = "" if process.name is None else f" {process.name!r}"
         return f"{process.behaviour.name} {process.pid - self.first_pid}{name}"
 
 
-def _line_of(coroutine: Any) -> str:
-    frame = frame_of(coroutine)  # of the file its name only: the same on every machine
-    return "" if frame is None else f" at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+def _line_of(frame: FrameType | None) -> str:
+    if frame is None:
+        return ""
+    file = Path(frame.f_code.co_filename).name  # its name only: the same on every machine
+    return f" at {file}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 def _task_of(handle: Any) -> asyncio.Task[Any] | None:

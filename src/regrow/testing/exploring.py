@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from types import TracebackType
 from typing import Final, Literal
 
 from regrow.testing.chosen_loop import Run, Scenario, UnexpectedCrash, run_schedule
@@ -36,6 +38,7 @@ NOT_AGAIN: Final = (
     "played again, the same schedule does not fail: the scenario depends on something else than the order, such as "
     "chance without a seed, the time of day, or what an earlier run has left behind"
 )
+_RUNNERS: Final = tuple(str(Path(each).parent) for each in (__file__, asyncio.__file__))
 QUEUEING: Final = (0.0, 0.0, 0.5, 1.0)
 """The parts of the calls that queue, of which each schedule draws one."""
 HOLDING: Final = (0.0, 0.05, 0.2)
@@ -70,9 +73,11 @@ class FailingSchedule:
         steps = "\n".join(
             [*([f"  ... {above} steps before"] if above else []), *(f"  {each}" for each in last)]
         )
-        choices = len(self.replay.split(",")) if self.replay else 0
+        if not self.replay:
+            return f"it fails in the plain order, simply run:\n{steps}"
+        choices = len(self.replay.split(","))
         return (
-            f"schedule {self.number} fails; explore(scenario, replay={self.replay!r}) plays it again, shrunk to "
+            f"schedule {self.number} fails; explore(scenario, replay={self.replay!r}) plays it again, with "
             f"{choices} {'choice' if choices == 1 else 'choices'} that a plain loop would not make:\n{steps}"
         )
 
@@ -84,7 +89,7 @@ def explore(
     seed: int | str = 0,
     strategy: Strategy = "both",
     preemptions: int = 3,
-    allow: tuple[Kind, ...] | Kind = (),
+    allow: Sequence[Kind] | Kind = (),
     max_steps: int = MAX_STEPS,
     replay: str | None = None,
 ) -> Explored:
@@ -128,7 +133,7 @@ def explore(
     if isinstance(found, FailingSchedule):
         __tracebackhide__ = True
         found.error.add_note(str(found))
-        raise found.error
+        raise found.error.with_traceback(_of_the_scenario(found.error.__traceback__))
     return found
 
 
@@ -139,7 +144,7 @@ def find_failing_schedule(
     seed: int | str = 0,
     strategy: Strategy = "both",
     preemptions: int = 3,
-    allow: tuple[Kind, ...] | Kind = (),
+    allow: Sequence[Kind] | Kind = (),
     max_steps: int = MAX_STEPS,
     replay: str | None = None,
 ) -> FailingSchedule | Explored:
@@ -154,14 +159,20 @@ def find_failing_schedule(
     >>> find_failing_schedule(first_come).replay
     '0=1'
     """
-    _check(scenario, schedules, strategy, preemptions)
-    allowed = allow if isinstance(allow, tuple) else (allow,)
+    _check(scenario, schedules, strategy, preemptions, max_steps)
+    allowed = tuple(allow) if isinstance(allow, tuple | list) else (allow,)
 
     def play(chooser: Chooser, traced: bool = False) -> Run:
         return run_schedule(scenario, chooser, allow=allowed, max_steps=max_steps, traced=traced)
 
     if replay is not None:
-        run = play(Played(from_text(replay)), traced=True)
+        played = Played(from_text(replay))
+        run = play(played, traced=True)
+        if run.error is None and played.left:
+            raise ValueError(
+                f"replay={replay!r} no longer fits: the scenario was over before all of its choices were asked for, "
+                "so it has changed since. Explore it afresh"
+            )
         if run.error is None:
             return Explored(1, 1)
         return FailingSchedule(1, to_text(run.choices), run.error, tuple(run.trace))
@@ -184,13 +195,26 @@ def find_failing_schedule(
     return Explored(number, len(seen))
 
 
-def _check(scenario: Scenario, schedules: int, strategy: str, preemptions: int) -> None:
+def _check(scenario: Scenario, schedules: int, strategy: str, preemptions: int, max_steps: int) -> None:
     if not inspect.iscoroutinefunction(scenario):
-        raise TypeError(f"explore takes a coroutine function without arguments, not {scenario!r}")
+        raise TypeError(
+            f"explore takes a coroutine function without arguments, not {scenario!r}: write `async def scenario(): ...`"
+        )
+    try:
+        inspect.signature(scenario).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"{scenario!r} can't be called without arguments ({error}): give explore functools.partial(scenario, ...)"
+        ) from None
     if strategy not in ("both", "random", "preemption"):
         raise ValueError(f"strategy={strategy!r}: is 'both', 'random' or 'preemption'")
-    if schedules < 1 or preemptions < 0:
-        raise ValueError(f"schedules={schedules!r}, preemptions={preemptions!r}: at least 1, and at least 0")
+    for name, value, least in (
+        ("schedules", schedules, 1),
+        ("preemptions", preemptions, 0),
+        ("max_steps", max_steps, 1),
+    ):
+        if type(value) is not int or value < least:
+            raise ValueError(f"{name}={value!r}: must be a whole number, at least {least}")
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -266,12 +290,22 @@ def _way(error: BaseException | None) -> tuple[object, ...] | None:
     """How a run failed: two with the same type from the same line are taken for the same failure."""
     if error is None:
         return None
-    cause = error.__cause__ if isinstance(error, UnexpectedCrash) else None
-    trace = (cause or error).__traceback__
+    if isinstance(error, UnexpectedCrash):
+        first = error.crashes[0]
+        frames = [line for line in first.trace.splitlines() if line.startswith("  File ")]
+        return type(error), type(first.error), frames[-1:]
+    trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = None if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)
-    return type(error), type(cause), where
+    return type(error), None if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)
+
+
+def _of_the_scenario(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* without the frames that run the scenario."""
+    users = trace
+    while users is not None and users.tb_frame.f_code.co_filename.startswith(_RUNNERS):
+        users = users.tb_next
+    return users or trace
 
 
 def _trimmed(choices: list[int]) -> list[int]:

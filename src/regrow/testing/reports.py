@@ -189,7 +189,9 @@ class Expectation(AbstractContextManager["Expectation"], AbstractAsyncContextMan
         __tracebackhide__ = True
         self._reports._expectations.remove(self)
         if error is None and not self.found:
-            raise AssertionError(self._missed())
+            raise AssertionError(
+                f"{self._missed()}\nOne that comes a moment later: `async with` waits for it"
+            )
 
     async def __aenter__(self) -> Expectation:
         return self.__enter__()
@@ -202,10 +204,9 @@ class Expectation(AbstractContextManager["Expectation"], AbstractAsyncContextMan
             if error is None:
                 await eventually(lambda: self.found, timeout=self._timeout)
         except AssertionError:
-            error = error or AssertionError()
             raise AssertionError(self._missed()) from None
         finally:
-            self.__exit__(kind, error, trace)
+            self._reports._expectations.remove(self)
 
     def _missed(self) -> str:
         wanted = " or ".join(getattr(each, "__name__", repr(each)) for each in self._kinds) or "any error"

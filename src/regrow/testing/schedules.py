@@ -12,6 +12,7 @@ far ahead at one or two moments, which a walk hardly ever makes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Sequence
 from random import Random
 from typing import Final, Protocol
@@ -38,14 +39,19 @@ class Played:
     """What *choices* say, and from there on what a plain loop does; *queueing* says that all calls queue."""
 
     def __init__(self, choices: Sequence[int] = (), *, queueing: bool = False) -> None:
-        self._choices = iter(choices)
+        self._left = deque(choices)
         self._queueing = queueing
 
+    @property
+    def left(self) -> bool:
+        """Whether there is a choice that nobody has asked for."""
+        return bool(self._left)
+
     def lane(self, lanes: Sequence[Hashable]) -> int:
-        return next(self._choices, 0)
+        return self._left.popleft() if self._left else 0
 
     def queued(self) -> bool:
-        return bool(next(self._choices, self._queueing))
+        return bool(self._left.popleft() if self._left else self._queueing)
 
 
 class Walk:
@@ -148,7 +154,9 @@ def from_text(text: str) -> list[int]:
         choices = [0] * (max((number for number, _ in pairs), default=-1) + 1)
         for number, choice in pairs:
             choices[number] = choice
-    except ValueError:
+            if number < 0:
+                raise ValueError
+    except (ValueError, IndexError):
         raise ValueError(
             f"{text!r} is no schedule: explore(...) writes one as '12=1,40=-2', or '' for the plain one"
         ) from None

@@ -69,7 +69,7 @@ class Watch:
             told = "".join(f"\n  {each}{_last_lines(each.trace)}" for each in unexpected)
             self.problems.append(
                 f"{len(unexpected)} unexpected {'crash' if len(unexpected) == 1 else 'crashes'} "
-                f"(expected ones go into `with capture_reports.expect(...)`):{told}"
+                f"(expected ones go into `async with capture_reports.expect(...)`):{told}"
             )
 
     # --- the end --------------------------------------------------------------------------------------------------
@@ -161,14 +161,20 @@ def _task_told(task: asyncio.Task[Any]) -> str:
 
 def _last_lines(trace: str) -> str:
     lines = trace.rstrip().splitlines()
-    return "" if not lines else "\n" + "\n".join(f"    {line}" for line in lines[-6:])
+    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    begin = frames[-2] if len(frames) > 1 else 0
+    return "".join(f"\n    {line}" for line in lines[begin:])
 
 
 async def _take_away(rt: Runtime, left: Snapshot) -> None:
-    """Kill the processes, cancel the tasks, free the names."""
+    """Kill the processes, cancel the tasks, free the names. The test's own links are cut: it has its own verdict."""
+    task = asyncio.current_task()
+    me = rt.tasks.get(task) if task is not None else None
     for pid in left.processes:
         process = rt.processes.get(pid)
         if process is not None:
+            if me is not None:
+                signals.unlink(me, process)
             signals.kill(process)
     for task in left.tasks:
         task.cancel()
