@@ -57,7 +57,7 @@ bench: .venv/bin/pip
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CLOCK),--clock $(CLOCK)) $(if $(WRITE),--write)
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench/.cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist bench/.cache bench/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/demo-ready: .venv/bin/pip pyproject.toml
