@@ -15,10 +15,11 @@ from regrow.kernel.events import emit
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
 
-__all__ = ["ancestors", "brief", "brief_message", "crashed", "fenced", "left_over"]
+__all__ = ["ancestors", "brief", "brief_message", "crashed", "fenced", "left_over", "write"]
 
 logger = logging.getLogger("regrow")
 LIMIT = 1000
+_SHORT_IF_EMPTY = frozenset((tuple, list, dict, str))
 
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 300
@@ -28,11 +29,33 @@ _repr.maxlevel = 4
 
 def brief(value: object) -> str:
     """*value* in at most a thousand characters, whatever it is."""
+    if value is None or (type(value) in _SHORT_IF_EMPTY and not value):
+        return repr(value)  # what most reports are full of, and reprlib takes its time for
     try:
         text = _repr.repr(value)
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."
+
+
+def write(
+    log: logging.Logger,
+    level: int,
+    text: str,
+    *args: object,
+    fields: dict[str, Any],
+    error: BaseException | None = None,
+) -> None:
+    """``log.log``, with *fields* in the record's ``regrow``, and without the search for the line that calls it.
+
+    It would always be this one.
+    """
+    told = None if error is None else (type(error), error, error.__traceback__)
+    line = write.__code__.co_firstlineno
+    record = log.makeRecord(
+        log.name, level, __file__, line, text, args, told, "write", extra={"regrow": fields}
+    )
+    log.handle(record)
 
 
 def ancestors(process: Process) -> list[object]:
@@ -70,15 +93,17 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
         "log": _text(shown["log"]),
     }
     error = reason if isinstance(reason, BaseException) and shown["reason"] is reason else None
-    logger.error(
+    write(
+        logger,
+        logging.ERROR,
         "%s terminating: %s\n  last message: %s\n  state: %s\n  ancestors: %s",
         repr(process),  # now: when a handler formats the record, it may have lost its name
         fields["reason"],
         fields["message"],
         fields["state"],
         fields["ancestors"],
-        exc_info=None if error is None else (type(error), error, error.__traceback__),
-        extra={"regrow": fields},
+        fields=fields,
+        error=error,
     )
 
 

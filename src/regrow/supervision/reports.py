@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import describe
-from regrow.kernel.reports import brief
+from regrow.kernel.reports import brief, write
 from regrow.servers.child_spec import ChildSpec
 
 Report = Literal["start_error", "child_terminated", "shutdown_error", "shutdown", "progress"]
@@ -73,7 +73,8 @@ def report(
     }
     shown = getattr(spec.start, "__qualname__", spec.start) if child_id is None else brief(child_id)
     because = "" if kind == "progress" else f": {describe(reason)}"
-    logger.log(
+    write(
+        logger,
         level,
         "child %s (pid %s) of supervisor %s %s%s",
         shown,
@@ -81,5 +82,5 @@ def report(
         who,
         _HAPPENED[kind],
         because,
-        extra={"regrow": fields},
+        fields=fields,
     )
