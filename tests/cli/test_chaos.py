@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.application.subprocesses import Program, run_python
+from tests.application.subprocesses import Program, clean_environment, run_python
 
 pytestmark = pytest.mark.real_time("other programs run")
 
@@ -101,6 +103,7 @@ def test_a_storm_in_a_running_program(shop: Path, env: dict[str, str]) -> None:
         faults = [line for line in told if " s  " in line]
         assert len(faults) == 25
         assert all(" Till " in line for line in faults)
+        assert not any("healed" in line for line in faults)  # that is not known yet
         harmed = sum("delay" not in line for line in faults)
         assert f"  restarts  {harmed}" in told
         assert f"  healing   {harmed} of {harmed}, median" in done.stdout
@@ -143,6 +146,19 @@ def test_it_may_be_enabled_by_a_variable_and_what_is_wrong_is_said(shop: Path, e
         program.wait_for("open")
         for options, complaint in (
             (("--kill", "-1"), "error: the program refuses: kill=-1.0: must be a number of faults a second"),
+            (("--kill", "inf"), "error: the program refuses: kill=inf: must be a number of faults a second"),
+            (
+                ("--delay", "nan"),
+                "error: the program refuses: delay=nan: must be a number of faults a second",
+            ),
+            (
+                ("--seconds", "nan"),
+                "Invalid value for '--seconds'",
+            ),
+            (
+                ("--seconds", "inf"),
+                "error: the program refuses: seconds=inf: must be seconds, 0 or more, and not",
+            ),
             (("--supervisor", "Toys"), "no supervisor is called 'Toys'; there are: Supervisor, Tills"),
             (("--only", "Till", "--supervisor", "Till"), "no supervisor is called 'Till'"),
         ):
@@ -161,6 +177,38 @@ def test_ctrl_c_ends_the_storm_and_gives_the_report(shop: Path, env: dict[str, s
             assert client.end() == 0
             assert "ending the storm, and waiting for its report" in client.output
             assert "the tree stood it" in client.output
+        stopped(program)
+
+
+def test_a_reader_who_goes_away_ends_the_storm_without_a_word(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        client = subprocess.Popen(  # regrow chaos | head -1
+            [
+                sys.executable,
+                "-m",
+                "regrow",
+                "chaos",
+                "--seconds",
+                "1000",
+                "--kill",
+                "50",
+                "--supervisor",
+                "Tills",
+            ],
+            cwd=shop,
+            env=clean_environment(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with client:
+            assert client.stdout is not None
+            assert client.stdout.readline().startswith("a storm in shop")
+            client.stdout.close()
+            assert client.wait(30) == 1
+            assert client.stderr is not None
+            assert client.stderr.read() == ""
         stopped(program)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -22,13 +23,15 @@ from regrow.control import (
     Refused,
     Request,
     ask,
+    client,
     control_for,
     find_program,
     running_programs,
+    server,
 )
 from regrow.control.places import socket_paths
 from regrow.control.server import Clients
-from regrow.testing import eventually
+from regrow.testing import Reports, eventually
 from tests.waiting import turns
 
 pytestmark = pytest.mark.real_time("it is about sockets")
@@ -86,7 +89,9 @@ async def fail(request: Request) -> None:
 
 
 async def crash(request: Request) -> None:
-    raise OSError("on fire")
+    raise {"OSError": OSError, "BrokenPipeError": BrokenPipeError, "ControlError": ControlError}[
+        request.arguments["kind"]
+    ]("on fire")
 
 
 async def test_a_command_tells_and_answers() -> None:
@@ -113,11 +118,78 @@ async def test_refusals_come_from_the_command_or_for_want_of_one() -> None:
             await ask(path, "dance")
 
 
-async def test_a_command_that_crashes_takes_the_connection_along_and_no_more() -> None:
-    async with program(crash=crash, add=add) as path:
-        with pytest.raises(ProgramEnded, match="before it had answered"):
-            await ask(path, "crash")
-        assert await ask(path, "add", {"numbers": []}) == 0
+@pytest.mark.parametrize("kind", [OSError, BrokenPipeError, ControlError])
+async def test_a_command_that_crashes_is_told_and_reported_and_takes_the_connection_along_and_no_more(
+    kind: type[Exception],
+) -> None:
+    with Reports() as reports:
+        async with program(crash=crash, add=add) as path:
+            async with reports.expect(kind, match="on fire"):
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(
+                    json.dumps({"command": "crash", "arguments": {"kind": kind.__name__}}).encode() + b"\n"
+                )
+                told = json.loads(await reader.readline())
+                assert told["error"].startswith(f"the command crashed: {kind.__name__}('on fire')")
+                assert await reader.read() == b""
+                writer.close()
+            assert await ask(path, "add", {"numbers": []}) == 0
+            async with reports.expect(kind):
+                with pytest.raises(Refused, match="the command crashed"):
+                    await ask(path, "crash", {"kind": kind.__name__})
+
+
+async def test_what_tell_raises_is_not_told_as_an_end_of_the_program() -> None:
+    for error in (BrokenPipeError("of the terminal"), ValueError("a mistake")):
+
+        def tell(event: object, error: Exception = error) -> None:
+            raise error
+
+        async with program(add=add) as path:
+            with pytest.raises(type(error), match=str(error)):
+                await ask(path, "add", {"numbers": [1]}, tell=tell)
+
+
+async def test_a_connection_that_breaks_is_an_end_of_the_program(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, loop = home / "x.sock", asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        listening.setblocking(False)
+        asked = asyncio.ensure_future(ask(path, "about"))
+        connection, _ = await loop.sock_accept(listening)
+        await loop.sock_recv(connection, 1)
+        connection.close()  # with the rest unread: that is a reset
+        with pytest.raises(ProgramEnded, match=r"broke: .*reset"):
+            await asked
+        monkeypatch.setattr(client, "LIMIT", 100)
+        asked = asyncio.ensure_future(ask(path, "about"))
+        connection, _ = await loop.sock_accept(listening)
+        await loop.sock_sendall(connection, b"x" * 1000)
+        with pytest.raises(ProgramEnded, match=r"broke: .*limit"):
+            await asked
+        connection.close()
+
+
+async def test_a_client_who_breaks_the_connection_or_sends_no_request_is_no_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "LIMIT", 100)
+    with Reports() as reports:
+        async with program(add=add) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b"x" * 1000)
+            assert json.loads(await reader.readline()) == {"error": "a line has 100 bytes at most"}
+            writer.close()
+            with socket.socket(socket.AF_UNIX) as rude:
+                rude.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(rude, str(path))
+                await asyncio.get_running_loop().sock_sendall(rude, b'{"command": "about"}\n')
+                await asyncio.get_running_loop().sock_recv(rude, 1)
+            await eventually(lambda: _clients_are_gone(), timeout=10)
+    assert reports.crashes == []
 
 
 async def test_several_requests_go_over_one_connection_and_nonsense_ends_it() -> None:

@@ -27,13 +27,14 @@ from regrow import (
     call,
     cast,
     process,
+    stop,
     sys,
     within,
 )
 from regrow.kernel.events import attach, detach
 from regrow.kernel.runtime import runtime
 from regrow.supervision import starts
-from regrow.testing import ChaosError, ChaosReport, Fault, chaos
+from regrow.testing import ChaosError, ChaosReport, Fault, chaos, explore
 from regrow.testing.storms.plan import Rates, draw
 from tests.waiting import forever, turns
 
@@ -81,6 +82,9 @@ class Team(Supervisor, max_restarts=1000): ...
 async def trapping() -> None:
     process.trap_exits()
     await forever()
+
+
+NAN = float("nan")
 
 
 def now() -> float:
@@ -230,6 +234,61 @@ async def test_who_was_suspended_by_somebody_else_stays_suspended() -> None:
         assert (await sys.get_status(worker)).status == "suspended"
 
 
+async def test_who_is_suspended_by_somebody_else_before_the_delays_turn_is_not_delayed() -> None:
+    async with Crew.scope() as crew:
+        worker = await crew.start_child(Worker)
+        working = asyncio.ensure_future(worker.work(10.0))
+        await turns()
+        suspending = asyncio.ensure_future(
+            sys.suspend(worker, timeout=None)
+        )  # waits for that, and so does the delay
+        await turns()
+        began = now()
+        report = await chaos(crew, seed=3, faults=1, delay=1.0, delay_seconds=0.5, settle=100.0)
+        assert now() == pytest.approx(began + 10.0)
+        assert [each.kind for each in report.plan] == ["delay"]
+        assert report.faults == ()
+        await suspending
+        await asyncio.sleep(10.0)
+        assert (await sys.get_status(worker)).status == "suspended"
+        await sys.resume(worker)
+        assert await working == "worked"
+
+
+@pytest.mark.parametrize(
+    "meanwhile", ["behind the delay", "while it lasts", "just before its end", "at its end"]
+)
+async def test_a_suspension_by_somebody_else_outlasts_a_delay(meanwhile: str) -> None:
+    async with Crew.scope() as crew:
+        worker = await crew.start_child(Worker)
+        if meanwhile == "behind the delay":
+            working = asyncio.ensure_future(worker.work(10.0))
+            await turns()
+        async with chaos(crew, seed=3, delay=1.0, delay_seconds=1000.0) as storm:
+            if meanwhile == "behind the delay":
+                while not storm.plan:
+                    await asyncio.sleep(0.01)
+                await sys.suspend(worker, timeout=None)
+                assert await working == "worked"
+            else:
+                while process.info(worker).status != "suspended":  # type: ignore[union-attr]  # it lives
+                    await asyncio.sleep(0.01)
+                if meanwhile == "at its end":  # both requests are in the mailbox, this one behind
+                    asyncio.get_running_loop().call_soon(storm.stop)
+                suspending = asyncio.ensure_future(sys.suspend(worker))
+                if meanwhile == "just before its end":
+                    asyncio.get_running_loop().call_soon(storm.stop)
+                await suspending
+        assert [each.kind for each in storm.report.faults] == ["delay"]
+        written = len((await sys.get_state(worker)).seen)
+        worker.write("later")
+        await asyncio.sleep(2000.0)
+        assert (await sys.get_status(worker)).status == "suspended"
+        assert len((await sys.get_state(worker)).seen) == written
+        await sys.resume(worker)
+        assert (await worker.note("resumed"), process.info(worker).status) == ("resumed", "idle")  # type: ignore[union-attr]  # it lives
+
+
 # --- starts -------------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +315,8 @@ async def test_the_next_starts_fail_and_those_after_them_do_not() -> None:
 async def test_a_failed_restart_is_tried_again_and_counts_against_the_intensity() -> None:
     async with Crew.scope() as crew:
         worker = await crew.start_child(Worker)
-        async with chaos(crew, seed=2, fail_starts=10.0) as storm:
+        told: list[Fault] = []
+        async with chaos(crew, seed=2, fail_starts=10.0, tell=told.append) as storm:
             while len(storm.plan) < 3:
                 await asyncio.sleep(0.01)
             process.exit(worker, "enough")
@@ -266,6 +326,7 @@ async def test_a_failed_restart_is_tried_again_and_counts_against_the_intensity(
     report = storm.report
     assert [each.whom for each in report.faults] == ["Worker 1"] * 3
     assert [each.healed_after for each in report.faults] == [0.0] * 3
+    assert told == list(report.faults)  # in their order, though they came in one turn
     assert report.restarts == 1
     assert report.healed == ("Worker 1",)
 
@@ -430,7 +491,19 @@ async def test_what_cant_be_is_refused() -> None:
             ({"delay": INFINITY}, "delay=inf: must be"),
             ({"delay": 1, "delay_seconds": 0}, r"delay_seconds=\(0, 0\): must be seconds"),
             ({"delay_seconds": (1, 2, 3)}, "must be a number of seconds, or"),
+            ({"kill": NAN}, "kill=nan: must be a number of faults a second, 0 or more: kill=1.0, say"),
+            ({"kill": INFINITY}, "kill=inf: must be"),
+            ({"delay": NAN}, "delay=nan: must be"),
+            ({"fail_starts": NAN}, "fail_starts=nan: must be"),
+            ({"fail_starts": INFINITY}, "fail_starts=inf: must be"),
+            ({"delay": 1, "delay_seconds": (0.1, NAN)}, r"delay_seconds=\(0\.1, nan\): must be seconds"),
             ({"seconds": -1}, "seconds=-1: must be seconds"),
+            ({"seconds": NAN}, "seconds=nan: must be seconds, 0 or more, and not endless: seconds=10, say"),
+            ({"seconds": INFINITY}, "seconds=inf: must be"),
+            ({"settle": -1}, "settle=-1: must be seconds"),
+            ({"settle": NAN}, "settle=nan: must be"),
+            ({"settle": INFINITY}, "settle=inf: must be"),
+            ({"settle": None}, "settle=None: must be"),
             ({"seconds": True}, "seconds=True"),
             ({"faults": 0}, "faults=0: must be a whole number, 1 or more"),
             ({"seed": "x"}, "seed='x': must be a whole number"),
@@ -466,6 +539,75 @@ async def test_a_storm_needs_no_task_and_tells_of_each_fault_as_it_is_done() -> 
     assert [fault for _, fault in told] == list(storm.report.faults)
     assert [round(at - began, 6) for at, _ in told] == [each.at for each in storm.report.faults]
     assert type(storm.report) is ChaosReport
+
+
+async def test_what_tell_raises_is_the_loops_to_report_and_harms_nobody() -> None:
+    told: list[Fault] = []
+    raised: list[object] = []
+
+    def tell(fault: Fault) -> None:
+        told.append(fault)
+        raise BrokenPipeError(f"fault {fault.number}")
+
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: raised.append(context["exception"])
+    )
+    async with Crew.scope() as crew:
+        before = process.pid_of(crew)
+        for _ in range(5):
+            await crew.start_child(Worker)
+        async with asyncio.timeout(1000):
+            report = await chaos(crew, seed=2, faults=30, kill=2.0, delay=1.0, fail_starts=1.0, tell=tell)
+        assert (process.pid_of(crew), (await crew.count_children()).active) == (before, 5)
+    assert {each.kind for each in told} == {"kill", "crash", "delay", "fail_start"}
+    assert [each.at for each in told] == sorted(each.at or 0.0 for each in report.faults)
+    assert sorted(each.number for each in told) == [each.number for each in report.faults]
+    assert [str(each) for each in raised] == [f"fault {each.number}" for each in told]
+    assert all(isinstance(each, BrokenPipeError) for each in raised)
+    assert report.ok
+
+
+async def test_who_asks_for_a_start_that_fails_does_not_get_the_error_of_tell() -> None:
+    raised: list[object] = []
+
+    def tell(fault: Fault) -> None:
+        raise BrokenPipeError
+
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: raised.append(context["exception"])
+    )
+    async with Crew.scope() as crew:
+        async with chaos(crew, seed=2, fail_starts=10.0, tell=tell):
+            await asyncio.sleep(1.0)
+            with pytest.raises(StartError) as caught:
+                await crew.start_child(Clerk)
+        assert isinstance(caught.value.reason, ChaosError)
+        assert [type(each) for each in raised] == [BrokenPipeError]
+        await crew.start_child(Clerk)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_when_the_report_is_there_all_faults_have_been_told(ends: bool) -> None:
+    told: list[Fault] = []
+    top = await DynamicSupervisor.start(max_restarts=0 if ends else 100)
+    await top.start_child(Worker)
+    report = await chaos(top, seed=1, faults=3, tell=told.append)
+    assert told == list(report.faults) != []
+    assert (report.ended is not None) is ends
+    if not ends:
+        await stop(top)
+
+
+@pytest.mark.real_time("explore has a loop of its own")
+def test_under_any_schedule_all_faults_have_been_told_when_the_report_is_there() -> None:
+    async def scenario() -> None:
+        told: list[Fault] = []
+        async with Crew.scope() as crew:
+            await crew.start_child(Worker)
+            report = await chaos(crew, seed=1, faults=3, tell=told.append)
+            assert told == list(report.faults) != []
+
+    explore(scenario, schedules=100)
 
 
 def seed_of(kind: str) -> int:

@@ -79,7 +79,8 @@ async def ask(
     """Ask the program at *path* for *command*, and give its answer; *tell* gets the events on the way.
 
     When *stop* is set it is asked to come to an end, and the answer is waited for all the same. Who is cancelled has
-    hung up. Refused if that is its answer, ProgramEnded if it ends without one, ControlError if it can't be reached.
+    hung up. Refused if that is its answer, or that the command has crashed; ProgramEnded if it ends without one;
+    ControlError if it can't be reached; and what *tell* raises.
     """
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
@@ -88,21 +89,26 @@ async def ask(
     stopping = None if stop is None else asyncio.ensure_future(_stop(stop, writer))
     try:
         writer.write(encode({"command": command, "arguments": dict(arguments or {})}))
-        while line := await reader.readline():
-            message = decode(line)
+        while (message := await _next(reader)) is not None:
             if "event" in message:
                 tell(message["event"])
             elif "error" in message:
                 raise Refused(message["error"])
             else:
                 return message.get("result")
-    except (ConnectionError, ValueError) as error:
-        raise ProgramEnded(f"the connection with the program broke: {error}") from None
     finally:
         if stopping is not None:
             stopping.cancel()
         writer.close()
     raise ProgramEnded("the program ended before it had answered")
+
+
+async def _next(reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    try:
+        line = await reader.readline()
+    except (ConnectionError, ValueError) as error:
+        raise ProgramEnded(f"the connection with the program broke: {error}") from None
+    return decode(line) if line else None
 
 
 async def _stop(stop: asyncio.Event, writer: asyncio.StreamWriter) -> None:

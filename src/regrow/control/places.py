@@ -2,7 +2,7 @@
 
 The folder is ``regrow`` in ``XDG_RUNTIME_DIR``, where the system has one for the user, else ``regrow-<uid>`` in the
 folder for temporary files. A client looks in both. A folder of that name that is somebody else's, or open to others,
-is refused: whoever could put a socket there could pose as a program.
+is not used: whoever could put a socket there could pose as a program. Nor does one such hide what is in the other.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ __all__ = ["close_socket", "open_socket", "socket_paths"]
 
 MODE: Final = 0o700
 BACKLOG: Final = 16
+OPENING: Final = ".open"
+"""How the name ends before anybody listens, that nobody takes it for one left behind. As long as ".sock": what can be
+bound can be called."""
 
 
 def open_socket() -> socket.socket:
@@ -37,14 +40,20 @@ def open_socket() -> socket.socket:
     _check(folder)
     for each in folder.glob("*.sock"):
         _remove_if_stale(each)
-    path = folder / f"{os.getpid()}.sock"
+    opening = folder / f"{os.getpid()}{OPENING}"
+    path = _place(opening)
+    if path.exists():
+        raise ControlError(f"the control socket {path} can't be opened: it is open already")
+    opening.unlink(missing_ok=True)  # of one with this pid that was killed
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listening.bind(str(path))
-        path.chmod(0o600)  # before listen: nobody can have connected
+        listening.bind(str(opening))
+        opening.chmod(0o600)  # before listen: nobody can have connected
         listening.listen(BACKLOG)
+        opening.rename(path)
     except OSError as error:
         listening.close()
+        opening.unlink(missing_ok=True)
         raise ControlError(f"the control socket {path} can't be opened: {error.strerror or error}") from None
     listening.setblocking(False)
     return listening
@@ -52,19 +61,38 @@ def open_socket() -> socket.socket:
 
 def close_socket(listening: socket.socket) -> None:
     """Close it, and remove its file."""
-    path = listening.getsockname()
+    path = _place(listening.getsockname())
     listening.close()
-    Path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def socket_paths() -> list[Path]:
-    """The sockets of all programs of this user that may be running, the last opened last."""
+    """The sockets of all programs of this user that may be running, the last opened last.
+
+    A folder that others may have made, the one among the temporary files, is passed over if it is not safe, unless it
+    is our own place, or there is nothing elsewhere: then ControlError says so.
+    """
     found: list[Path] = []
-    for folder in _folders():
-        if folder.is_dir():
+    unsafe: ControlError | None = None
+    for place, folder in enumerate(_folders()):
+        if not os.path.lexists(folder):
+            continue
+        try:
             _check(folder)
+        except ControlError as error:
+            if place == 0:
+                raise
+            unsafe = error
+        else:
             found += folder.glob("*.sock")
+    if unsafe is not None and not found:
+        raise unsafe
     return sorted(found, key=_age)
+
+
+def _place(opening: str | Path) -> Path:
+    """Where a socket is that was bound to the path *opening*, when it is open."""
+    return Path(opening).with_suffix(".sock")
 
 
 def _age(path: Path) -> float:

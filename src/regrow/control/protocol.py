@@ -2,7 +2,8 @@
 
     client    {"command": "chaos", "arguments": {"seconds": 10}}
     program   {"event": {...}}            as many as the command has to tell
-    program   {"result": {...}}           or {"error": "what is wrong"}: the answer, and the next request may come
+    program   {"result": {...}}           or {"error": "what is wrong"}: the answer, and the next request may come,
+                                          unless the command has crashed: then the program hangs up
     client    {"stop": true}              while it is under way: come to an end, and answer
 
 A client that hangs up has its command cancelled.

@@ -18,6 +18,7 @@ from regrow.application.definition import Application, StartType
 from regrow.control.commands import Command, Request
 from regrow.control.places import close_socket, open_socket
 from regrow.control.protocol import LIMIT, ControlError, Refused, decode, encode
+from regrow.kernel.reasons import describe
 from regrow.servers.tasks.task import Task
 from regrow.supervision.supervisor import Supervisor
 from regrow.supervision.task_supervisor import TaskSupervisor
@@ -96,8 +97,6 @@ async def serve(connection: socket.socket, program: str, commands: Mapping[str, 
         while (message := await client.read()) is not None:
             if not await client.answer(message):
                 return
-    except (ControlError, ConnectionError) as error:  # what is no request: he is told, and has to call again
-        client.send({"error": str(error)})
     finally:
         client.close()
 
@@ -119,7 +118,7 @@ class _Client:
         )
 
     async def read(self) -> dict[str, Any] | None:
-        """The next line; None when he has hung up."""
+        """The next line; None when he has hung up, or has sent something else."""
         reading, self._ahead = self._reading(), None
         return await reading
 
@@ -136,9 +135,14 @@ class _Client:
     async def _next(self) -> dict[str, Any] | None:
         try:
             line = await self._reader.readline()
+            return decode(line) if line else None
+        except ConnectionError:
+            return None
+        except ControlError as error:  # what is no request: he is told, and has to call again
+            self.send({"error": str(error)})
         except ValueError:
-            raise ControlError(f"a line has {LIMIT} bytes at most") from None
-        return decode(line) if line else None
+            self.send({"error": f"a line has {LIMIT} bytes at most"})
+        return None
 
     def send(self, message: dict[str, Any]) -> None:
         if not self._transport.is_closing():
@@ -159,7 +163,7 @@ class _Client:
             request.stop()
             await asyncio.wait((running,), timeout=LAST_WORDS)
             if running.done():
-                self.send(running.result())
+                self._answer_with(running)
             raise
         finally:
             running.cancel()
@@ -168,13 +172,19 @@ class _Client:
         while True:
             await asyncio.wait((running, self._reading()), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
-                self.send(running.result())
+                self._answer_with(running)
                 return True
             message = await self.read()
             if message is None:
                 return False
             if message.get("stop"):
                 request.stop()
+
+    def _answer_with(self, done: asyncio.Future[dict[str, Any]]) -> None:
+        """Send what came of the command; if it has crashed, its client crashes with it, and is told so."""
+        if (error := done.exception()) is not None:
+            self.send({"error": f"the command crashed: {describe(error)}"})
+        self.send(done.result())
 
     def _tell(self, event: dict[str, Any]) -> None:
         if self._transport.get_write_buffer_size() < UNREAD:

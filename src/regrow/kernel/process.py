@@ -275,7 +275,7 @@ class Extra:
         self.deferred: set[Request] | None = None  # calls taken and not answered yet
         self.waiting_on: Request | None = None
         self.starter: asyncio.Future[None] | None = None  # who waits for the start to end
-        self.suspended = False  # by sys.suspend
+        self.suspended: object = False  # True, by sys.suspend; or somebody else, whose it is
         self.debug: Debug | None = None  # what sys has installed
         self.alarmed = False
 

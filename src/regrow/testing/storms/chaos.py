@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from regrow.kernel.targets import Target
-from regrow.testing.storms.plan import Rates, new_seed
+from regrow.testing.storms.plan import Rates, is_number, new_seed
 from regrow.testing.storms.report import Fault
 from regrow.testing.storms.storm import SETTLE, Storm
 from regrow.testing.storms.targets import Aim, Who
@@ -43,7 +44,7 @@ def chaos(
     *only* names those that may be hit and *spare* those that may not, one or a list: a server class, a pid or handle,
     or a text: a name, an id, a path as the report has them, the name of a class. *depth* is how far down, 1 for
     *sup*'s own children. Without a *seed* one is chosen, and the report has it. *tell* is called with each ``Fault``
-    as it is done.
+    when it has been done, by the event loop: what it raises goes to the loop's exception handler.
 
     Raises ValueError for what can't be, NoProcess if there is no *sup*, TypeError if it is no supervisor. Elixir has
     none in its library; Erlang's testers have ``chaos_monkey``.
@@ -64,11 +65,9 @@ def chaos(
     """
     if kill is delay is fail_starts is None:
         kill = 1.0
-    for name, value in (("seconds", seconds), ("settle", settle)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
-        ):
-            raise ValueError(f"{name}={value!r}: must be seconds, 0 or more")
+    for name, value in (("seconds", 0 if seconds is None else seconds), ("settle", settle)):
+        if not (is_number(value) and 0 <= value < math.inf):
+            raise ValueError(f"{name}={value!r}: must be seconds, 0 or more, and not endless: {name}=10, say")
     if faults is not None and (isinstance(faults, bool) or not isinstance(faults, int) or faults < 1):
         raise ValueError(f"faults={faults!r}: must be a whole number, 1 or more, or None for no limit")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):

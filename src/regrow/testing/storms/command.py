@@ -6,6 +6,7 @@ hung up, too, and nothing of it stays.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 from regrow.application.lifecycle import get_supervisor
@@ -35,14 +36,19 @@ async def chaos_command(request: Request) -> dict[str, Any]:
         given["delay_seconds"] = tuple(given["delay_seconds"])
     root = _root(request.program)
     top = root if supervisor is None else _supervisor(supervisor, root)
-    try:
-        storm = chaos(top, tell=lambda fault: request.tell(fault=str(fault)), **given)
+    if given.get("seconds") is None and given.get("faults") is None:
+        raise Refused("a storm must come to an end: say seconds or faults")
+    async with AsyncExitStack() as stack:
+        try:  # only what may be the client's mistake: an error of the raging storm is a bug, and is reported
+            storm = await stack.enter_async_context(
+                chaos(top, tell=lambda fault: request.tell(fault=fault.news), **given)
+            )
+        except (ValueError, TypeError, NoProcess) as error:
+            raise Refused(str(error)) from None
         request.tell(began=f"seed {storm.seed}, {storm.rates}")
         request.when_stopped(storm.stop)
-        report = await storm
-    except (ValueError, TypeError, NoProcess) as error:
-        raise Refused(str(error)) from None
-    return {"text": report.summary(), **report.as_json()}
+        await storm.wait()
+    return {"text": storm.report.summary(), **storm.report.as_json()}
 
 
 def _root(program: str) -> Pid:

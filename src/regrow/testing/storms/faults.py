@@ -13,7 +13,6 @@ from typing import Any
 
 from regrow.kernel.mailbox import put
 from regrow.kernel.process import ENDING, Process, Request
-from regrow.kernel.runtime import runtime
 from regrow.kernel.signals import exit_signal, kill
 
 __all__ = ["Crash", "Delay", "can_crash", "can_delay", "kill"]
@@ -55,7 +54,9 @@ class Crash:
 class Delay:
     """*process*, a server, takes no messages but system messages for *seconds*; the others wait in their order.
 
-    *begun* is called when it has come to it, and *over* when it goes on, or has ended.
+    *begun* is called when it has come to it, and *over* when it goes on, or has ended. A suspension by somebody else is
+    left alone: if there is one when the delay's turn comes, nothing is done; if one comes meanwhile, it outlasts the
+    delay.
     """
 
     def __init__(
@@ -70,8 +71,11 @@ class Delay:
         put(process, (self._hold, (), {}, _system_message(process, "chaos: delay")))
 
     def _hold(self, _server: Any) -> None:
-        if self._wanted:
-            self._process.more().suspended = True
+        extra = self._process.more()
+        if extra.suspended:
+            self.call_off()
+        elif self._wanted:
+            extra.suspended = self
             self._timer = self._process.runtime.loop.call_later(self._seconds, self.call_off)
             self._begun()
 
@@ -87,14 +91,14 @@ class Delay:
 
     def _go_on(self) -> None:
         extra = self._process.extra
-        if extra is not None and extra.suspended and self._process.status < ENDING:
-            put(self._process, (_resume, (), {}, _system_message(self._process, "chaos: the delay is over")))
+        if extra is not None and extra.suspended is self and self._process.status < ENDING:
+            request = _system_message(self._process, "chaos: the delay is over")
+            put(self._process, (self._let_go, (), {}, request))
 
-
-def _resume(server: Any) -> None:
-    process = runtime().current
-    assert process is not None
-    process.more().suspended = False
+    def _let_go(self, _server: Any) -> None:
+        extra = self._process.more()
+        if extra.suspended is self:  # and nobody else's since: his request may have come before this one
+            extra.suspended = False
 
 
 def _system_message(process: Process, label: str) -> Request:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["FaultKind", "Planned", "Rates", "draw", "new_seed"]
+__all__ = ["FaultKind", "Planned", "Rates", "draw", "is_number", "new_seed"]
 
 FaultKind = Literal["kill", "crash", "delay", "fail_start"]
 """kill: ``KILL``, which nobody can refuse. crash: it raises ``ChaosError``. delay: its messages have to wait.
@@ -53,12 +53,14 @@ class Rates:
     def __post_init__(self) -> None:
         for name in ("kill", "delay", "fail_starts"):
             value = getattr(self, name)
-            if not _is_number(value) or value < 0 or value == math.inf:
-                raise ValueError(f"{name}={value!r}: must be a number of faults a second, 0 or more")
+            if not (is_number(value) and 0 <= value < math.inf):
+                raise ValueError(
+                    f"{name}={value!r}: must be a number of faults a second, 0 or more: {name}=1.0, say"
+                )
         if not self.total:
             raise ValueError("kill=0, delay=0, fail_starts=0: there would be no faults; say kill=1.0")
         least, most = self.delay_seconds
-        if not (_is_number(least) and _is_number(most) and 0 < least <= most < math.inf):
+        if not (is_number(least) and is_number(most) and 0 < least <= most < math.inf):
             raise ValueError(
                 f"delay_seconds={self.delay_seconds!r}: must be seconds, more than 0: a number, or (least, most)"
             )
@@ -77,7 +79,7 @@ class Rates:
         return ", ".join(text for name, text in each.items() if getattr(self, name))
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

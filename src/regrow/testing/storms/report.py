@@ -42,10 +42,15 @@ class Fault:
         """When it happened, or was to happen."""
         return self.planned if self.at is None else self.at
 
-    def __str__(self) -> str:
+    @property
+    def news(self) -> str:
+        """The text without what came of it, which is not known when it happens."""
         what = f"{self.kind} for {_seconds(self.seconds)}" if self.kind == "delay" else self.kind
         whom = "nobody" if self.whom is None else self.whom
-        return f"{self.when:9.3f} s  {what:<16}  {whom}{self._healed()}"
+        return f"{self.when:9.3f} s  {what:<16}  {whom}"
+
+    def __str__(self) -> str:
+        return f"{self.news}{self._healed()}"
 
     def _healed(self) -> str:
         if self.healed_after is not None:

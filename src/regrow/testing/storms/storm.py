@@ -64,6 +64,7 @@ class Storm:
         self._limit = faults
         self._settle = settle
         self._tell = tell
+        self._untold: deque[Fault] = deque()
         self._drawn: Iterator[Planned] = draw(seed, rates)
         self._report: ChaosReport | None = None
         self._census: Census | None = None
@@ -109,8 +110,12 @@ class Storm:
         if self._seconds is None and self._limit is None:
             raise ValueError("a storm that is awaited must come to an end: say seconds=10 or faults=100")
         async with self:
-            await self._over
+            await self.wait()
         return self.report
+
+    async def wait(self) -> None:
+        """Wait until it has stopped, or was stopped."""
+        await self._over
 
     async def __aenter__(self) -> Storm:
         if self._census is not None:
@@ -128,7 +133,7 @@ class Storm:
     ) -> None:
         self.stop()
         try:
-            if error is None and self._ended is None:
+            if error is None:
                 await self._settled()
         finally:
             self._finish()
@@ -163,16 +168,17 @@ class Storm:
         self.stop()
 
     async def _settled(self) -> None:
-        assert self._census is not None
+        """Wait for the restarts that are owed, a while; and until all has been told."""
         deadline = self._loop.time() + self._settle
         turn = 0
-        while turn < TURNS or any(
-            map(self._census.is_due, (*self._census.lost, *self._census.living.values()))
-        ):
+        while self._untold or turn < TURNS or (self._is_owing() and self._loop.time() < deadline):
             turn += 1
-            if self._loop.time() >= deadline and turn > TURNS:
-                return
             await asyncio.sleep(0 if turn <= TURNS else GLANCE)
+
+    def _is_owing(self) -> bool:
+        assert self._census is not None
+        members = (*self._census.lost, *self._census.living.values())
+        return self._ended is None and any(map(self._census.is_due, members))
 
     def _finish(self) -> None:
         for undo in self._undo:
@@ -289,7 +295,13 @@ class Storm:
             fault.owed = member.expected if fault.kind == "fail_start" else member.is_restarted
             member.faults.append(fault)
         if self._tell is not None:
-            self._tell(fault)
+            self._untold.append(fault)
+            self._loop.call_soon(self._tell_next)
+
+    def _tell_next(self) -> None:
+        """Alone on the loop: what the user's function raises is no error of the victim's, nor of the storm's."""
+        assert self._tell is not None
+        self._tell(self._untold.popleft())
 
     # --- what happens meanwhile -----------------------------------------------------------------------------------
 
