@@ -35,7 +35,7 @@ from regrow.kernel.process import (
     Request,
 )
 from regrow.kernel.runtime import SLICE, Runtime, on_new_runtime
-from regrow.kernel.steps import run_as, start_steps
+from regrow.kernel.steps import discard, run_as, start_steps
 
 __all__ = ["NO_KEYWORDS", "answer", "message_done", "rest", "run", "settle"]
 
@@ -111,7 +111,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
             if result is not None or request is not None or process.status != RUNNING:
                 if type(result) is CoroutineType:
                     if process.status >= EXITING:  # it was told to end while it was still plain
-                        result.close()
+                        discard(result)
                         rt.current = None
                         death.left(process)
                         return

@@ -15,7 +15,7 @@ from regrow.kernel.process import BUSY, EXITING, RUNNING, STARTING, Behaviour, P
 from regrow.kernel.reasons import NORMAL
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.kernel.signals import link
-from regrow.kernel.steps import run_as, start_steps
+from regrow.kernel.steps import discard, run_as, start_steps
 
 __all__ = ["born", "spawn_process"]
 
@@ -67,7 +67,7 @@ def spawn_process(
                 raise
             return
         if type(result) is CoroutineType and process.status >= EXITING:
-            result.close()
+            discard(result)
             death.left(process)
         elif type(result) is CoroutineType:
             process.status = BUSY

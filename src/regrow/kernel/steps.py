@@ -13,12 +13,12 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from regrow.kernel.process import Process
 
-__all__ = ["Conclude", "Prepared", "Steps", "frame_of", "run_as", "start_steps"]
+__all__ = ["Conclude", "Prepared", "Steps", "discard", "frame_of", "run_as", "start_steps"]
 
 _NOT_THE_USERS = tuple(str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__))
 
@@ -46,12 +46,10 @@ class Steps(Coroutine[Any, Any, None]):
         return self._step(self._throw, kind if value is None else value)
 
     def _throw(self, error: Any) -> Any:
-        coroutine: Any = self.coroutine
-        if coroutine.cr_frame is not None and not coroutine.cr_suspended:
-            # Before its first step: it never ran, and the error's traceback is not to keep what it was called with.
-            coroutine.close()
+        if is_unbegun(self.coroutine):  # it never ran, and no traceback is to keep what it was called with
+            discard(self.coroutine)
             raise error
-        return coroutine.throw(error)
+        return self.coroutine.throw(error)
 
     def _step(self, advance: Callable[[Any], Any], value: Any) -> Any:
         if self.fenced:
@@ -72,7 +70,7 @@ class Steps(Coroutine[Any, Any, None]):
         raise StopIteration
 
     def close(self) -> None:
-        self.coroutine.close()
+        discard(self.coroutine)
 
     def _failed(self, error: BaseException) -> NoReturn:
         """The process's error is the process's business; only what wants to end the program goes on to the loop."""
@@ -90,7 +88,7 @@ class Steps(Coroutine[Any, Any, None]):
         rt = process.runtime
         before, rt.current = rt.current, process
         try:
-            self.coroutine.close()
+            discard(self.coroutine)
         except BaseException:  # it ignored GeneratorExit, or raised on its way out: it is gone either way
             pass
         finally:
@@ -126,21 +124,56 @@ class Steps(Coroutine[Any, Any, None]):
 
 
 class Prepared(Awaitable[T]):
-    """What another coroutine is going to await. If that is cut before its first step, nobody does, and all is well."""
+    """What another coroutine is going to await. If that is cut before its first step, nobody does, and all is well:
+    it is closed without a complaint, and *dropped* is called."""
 
-    __slots__ = ("_awaited",)
+    __slots__ = ("_awaited", "_dropped")
 
-    def __init__(self, awaited: Awaitable[T]) -> None:
+    def __init__(self, awaited: Awaitable[T], dropped: Callable[[], object] | None = None) -> None:
         self._awaited: Awaitable[T] | None = awaited
+        self._dropped = dropped
 
     def __await__(self) -> Generator[Any, Any, T]:
-        awaited, self._awaited = self._awaited, None
+        awaited, self._awaited, self._dropped = self._awaited, None, None
         assert awaited is not None
         return awaited.__await__()
 
+    def drop(self) -> None:
+        """It will not be awaited."""
+        awaited, self._awaited = self._awaited, None
+        dropped, self._dropped = self._dropped, None
+        if dropped is not None:
+            try:
+                dropped()
+            except Exception:  # nobody waits for it any more, so nobody is there to be told
+                pass
+        if isinstance(awaited, Prepared):
+            awaited.drop()
+        elif awaited is not None:
+            discard(awaited)
+
     def __del__(self) -> None:
-        if isinstance(self._awaited, Coroutine):
-            self._awaited.close()
+        self.drop()
+
+
+def is_unbegun(coroutine: Any) -> bool:
+    """Whether *coroutine* has not taken its first step."""
+    return coroutine.cr_frame is not None and not coroutine.cr_suspended and not coroutine.cr_running
+
+
+def discard(coroutine: Any) -> None:
+    """Close *coroutine*, which is not to run, and drop what it would have awaited.
+
+    To close one that has not begun is not enough: newer Pythons let it keep its arguments until it is garbage itself.
+    """
+    if type(coroutine) is not CoroutineType:
+        return
+    if is_unbegun(coroutine):
+        frame: Any = coroutine.cr_frame
+        for argument in frame.f_locals.values():
+            if isinstance(argument, Prepared):
+                argument.drop()
+    coroutine.close()
 
 
 def frame_of(coroutine: Any) -> FrameType | None:

@@ -20,7 +20,7 @@ from regrow.kernel.errors import CallingSelf, Deadlock
 from regrow.kernel.mailbox import put
 from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
 from regrow.kernel.runtime import Runtime
-from regrow.kernel.steps import start_steps
+from regrow.kernel.steps import discard, start_steps
 from regrow.kernel.timers import expire_after, expire_now, forget_expiry
 from regrow.servers.reply import Reply
 
@@ -118,7 +118,7 @@ async def conclude(
         del error
     elif type(result) is CoroutineType:
         if process.status >= EXITING:
-            result.close()
+            discard(result)
             death.left(process)
         else:
             process.status = BUSY

@@ -26,7 +26,7 @@ def drive(steps: Stepwise[T]) -> T | Coroutine[Any, Any, T]:
     except StopIteration as end:
         value: T = end.value
         return value
-    return _go_on(steps, Prepared(awaited))
+    return _go_on(steps, Prepared(awaited, steps.close))
 
 
 async def _go_on(steps: Stepwise[T], awaited: Awaitable[Any]) -> T:
