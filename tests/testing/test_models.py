@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, run_state_machine_as_test
 
 import regrow.testing
-from regrow import DynamicSupervisor, GenServer, Registry, Supervisor, cast, process, spec
+from regrow import DynamicSupervisor, GenServer, Registry, Supervisor, call, cast, process, spec
 from regrow.servers.registry.server import RegistryServer
 from regrow.servers.registry.tables import UniqueTable
 from regrow.supervision.flags import Flags
@@ -21,6 +22,7 @@ from regrow.supervision.intensity import RestartIntensity
 from regrow.supervision.table import ChildTable
 from regrow.testing.models import DynamicSupervisorMachine, RegistryMachine, SupervisorMachine
 from regrow.testing.models.explaining import Unexplained
+from regrow.testing.models.words import SupervisorWords
 from tests.invariants import planted
 
 MODEST = settings(max_examples=8, stateful_step_count=25)
@@ -224,12 +226,12 @@ def test_one_restart_too_many_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
             self.max_restarts = allowed
 
     monkeypatch.setattr(RestartIntensity, "admit", generous)
-    assert "not explained: started(" in fails(OneForOneMachine)
+    assert re.search(r"not explained: child '\w+'( \(start \d+\))? started", fails(OneForOneMachine))
 
 
 def test_a_wrong_order_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ChildTable, "__reversed__", ChildTable.__iter__)
-    assert "would go on with: go_on()" in fails(OneForAllMachine)
+    assert "would go on with: the supervisor goes on with that: child '" in fails(OneForAllMachine)
 
 
 def test_an_entry_that_stays_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,14 +250,195 @@ def test_a_name_of_the_dead_that_is_taken_for_a_living_ones_is_seen(monkeypatch:
     assert "gave ('AlreadyRegistered', 'member" in fails(DeathMachine)
 
 
+# --- what they say, and how small they make it ----------------------------------------------------------------------
+
+
+class Forgetful(Supervisor):
+    """Says that it has terminated a child, and has not."""
+
+    @call
+    async def terminate_child(self, child_id: Any) -> None:
+        if child_id != "second":
+            await super().terminate_child(child_id)
+
+
+class ForgetfulMachine(SupervisorMachine):
+    supervisor = Forgetful.child_spec(four(), strategy="one_for_one")
+
+
+class Unfinished(Supervisor):
+    @call
+    def restart_child(self, child_id: Any) -> Any:
+        raise RuntimeError("not implemented")
+
+
+class UnfinishedMachine(SupervisorMachine):
+    supervisor = Unfinished.child_spec([Worker], strategy="one_for_one")
+
+
+def failure(machine: type[RuleBasedStateMachine]) -> str:
+    """What a user reads: the error, and the example to which hypothesis has shrunk it."""
+    own = settings(machine.TestCase.settings, database=None, derandomize=True)
+    with planted(), pytest.raises(AssertionError) as found:
+        run_state_machine_as_test(machine, settings=own)
+    return "\n".join([str(found.value), *found.value.__notes__])
+
+
+def test_a_wrong_answer_is_shrunk_to_that_call_and_told_in_the_users_words() -> None:
+    told = failure(ForgetfulMachine)
+    assert "state.do(what=terminate_child('second'))\nstate.teardown()" in told
+    assert told.count("state.do(") <= 2, "now and then hypothesis keeps a step before it that only asks"
+    assert "terminate_child('second') returned None\n  at rest: which_children=['fourth': alive, " in told
+    assert "count_children=Counts(specs=4, active=4, supervisors=0, workers=4)" in told
+    assert "terminate_child('second'): child 'second' ended, which was not seen" in told
+
+
+def test_a_crash_is_told_with_its_error_and_what_was_done() -> None:
+    told = failure(UnfinishedMachine)
+    assert "state.do(what=restart_child(Worker))\nstate.teardown()" in told
+    assert told.count("state.do(") <= 2
+    assert "crashed: RuntimeError('not implemented')\n  what was done: restart_child(Worker)\n" in told
+
+
+def test_the_words_for_what_a_supervisor_does() -> None:
+    words = SupervisorWords()
+    assert words.step(("crash", "attic", 1)) == "child 'attic' is made to crash"
+    assert words.step(("die", "attic", "crash")) == "child 'attic' crashes"
+    assert words.event(("started", Worker, 2)) == "child Worker (start 2) started"
+    assert words.step(("heed", "attic", False)).endswith("has ended, and gives up: one restart too many")
+    assert (
+        words.step(("make_trouble", "attic", "fail", 2))
+        == "starts of child 'attic' are prevented, the next 2: they fail"
+    )
+    assert words.answered(("restart_child", "attic"), ("attic", 2)) == "returned child 'attic' (start 2)"
+    assert words.answered(("delete_child", "attic"), "ChildRunning") == "raised ChildRunning"
+    assert words.answered(("which_children",), (frozenset({("Room 1", 1)}), 1)) == (
+        "returned ['Room 1', restarting]"
+    )
+
+
+def test_a_machine_has_settings_of_its_own_which_can_be_others() -> None:
+    class Fresh(CrewMachine): ...
+
+    own = Fresh.TestCase.settings
+    assert own.deadline is None
+    assert Phase.explain not in own.phases
+    assert not own.report_multiple_bugs
+
+    @settings(max_examples=3)
+    class Short(CrewMachine): ...
+
+    assert Short.TestCase.settings.max_examples == 3
+
+
 # --- mistakes of users --------------------------------------------------------------------------------------------
 
 
-def test_a_machine_without_children_is_told_what_to_write() -> None:
-    with pytest.raises(TypeError, match=r"children = \[Room.child_spec"):
-        run_state_machine_as_test(
-            DynamicSupervisorMachine, settings=settings(MODEST, database=None, phases=[Phase.generate])
-        )
+class Sick(GenServer):
+    def __init__(self) -> None:
+        raise ValueError("sick")
+
+
+def mistaken(base: type[RuleBasedStateMachine], **told: Any) -> str:
+    """What is said of a machine that is told that, before anything is done."""
+    machine = type("Mistaken", (base,), told)
+    with pytest.raises(TypeError) as found:
+        run_state_machine_as_test(machine, settings=settings(machine.TestCase.settings, database=None))
+    assert not any("state." in note for note in found.value.__notes__), "it was drawing already"
+    return str(found.value)
+
+
+CREW = [Worker.child_spec()]
+
+
+@pytest.mark.parametrize(
+    ("base", "told", "says"),
+    [
+        (
+            SupervisorMachine,
+            {},
+            "has no supervisor: say what is tested, supervisor = Supervisor.child_spec([",
+        ),
+        (SupervisorMachine, {"supervisor": Crew.child_spec()}, "Crew is for a DynamicSupervisorMachine"),
+        (
+            SupervisorMachine,
+            {"supervisor": 3},
+            "supervisor = 3: must be the spec of a Supervisor. Write superv",
+        ),
+        (
+            DynamicSupervisorMachine,
+            {"supervisor": Shop.child_spec("Delft")},
+            "Shop is for a SupervisorMachine",
+        ),
+        (
+            DynamicSupervisorMachine,
+            {"supervisor": CREW[0]},
+            "the spec of Worker: must be the spec of a Dynamic",
+        ),
+        (DynamicSupervisorMachine, {"supervisor": Crew}, "supervisor = Crew: must be the spec of a Dynamic"),
+        (DynamicSupervisorMachine, {"supervisor": Crew}, "Write supervisor = Crew.child_spec(...)"),
+        (
+            DynamicSupervisorMachine,
+            {},
+            "Mistaken.children is empty: say what may be started, children = [Room",
+        ),
+        (
+            DynamicSupervisorMachine,
+            {"children": CREW[0]},
+            "must be a list of specs. Write children = [Room.ch",
+        ),
+        (DynamicSupervisorMachine, {"children": [Worker]}, "Write children = [Worker.child_spec(...)]"),
+        (CrewMachine, {"flags": {"max_children": 2}}, "flags = {'max_children': 2}: must be Flags, or None"),
+        (CrewMachine, {"flags": Crew.child_spec()}, "and flags = Flags(max_restarts=1"),
+        (CrewMachine, {"flags": Flags(strategy="one_for_all")}, "must be 'one_for_one', the only strategy"),
+        (
+            OneForOneMachine,
+            {"flags": Flags(max_children=2)},
+            "max_children=2: must be INFINITY for a Supervisor",
+        ),
+        (RegistryMachine, {"registry": Registry}, "Write registry = Registry.child_spec(...)"),
+        (
+            RegistryMachine,
+            {"registry": CREW[0]},
+            'Write registry = Registry.child_spec("seats", keys="unique")',
+        ),
+    ],
+)
+def test_a_mistaken_machine_is_told_what_to_write_before_anything_is_drawn(
+    base: type[RuleBasedStateMachine], told: dict[str, Any], says: str
+) -> None:
+    assert says in mistaken(base, **told)
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        (DynamicSupervisorMachine, {"children": [Sick.child_spec()]}),
+        (SupervisorMachine, {"supervisor": Supervisor.child_spec([Sick], strategy="one_for_one")}),
+        (
+            SupervisorMachine,
+            {
+                "supervisor": Supervisor.child_spec([Worker], strategy="one_for_one"),
+                "children": [Sick.child_spec()],
+            },
+        ),
+    ],
+)
+def test_a_child_that_does_not_start_is_named_with_its_error(
+    base: type[RuleBasedStateMachine], told: dict[str, Any]
+) -> None:
+    says = failure(type("Mistaken", (base,), told))
+    assert "Sick" in says
+    assert "does not start: the start failed: ValueError('sick') at" in says
+    assert says.count("state.do(") <= 1
+
+
+def test_a_supervisor_that_is_started_by_hand_needs_no_spec() -> None:
+    class ByHand(SupervisorMachine):
+        async def start_supervisor(self) -> Any:
+            return await Supervisor.start([Worker], strategy="one_for_one")
+
+    run_state_machine_as_test(ByHand, settings=settings(MODEST, max_examples=2, database=None))
 
 
 def test_without_hypothesis_it_says_what_to_install(tmp_path: Path) -> None:

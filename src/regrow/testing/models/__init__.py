@@ -8,8 +8,8 @@
 
 Read ``dynamic_model``, ``static_model`` and ``registry_model`` for the rules: they are the models, with ``children``
 for what two of them share. ``explaining`` finds the order of a model's steps that explains what was seen;
-``machine`` runs an example, ``drawing`` says what is drawn for supervisors; ``supervisors`` and the modules that are
-named after what they test do it.
+``machine`` runs an example, ``drawing`` says what is drawn for supervisors, and ``words`` how a failure is told;
+``checking`` refuses a machine that can't be; ``supervisors`` and the modules that are named after what they test do it.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from regrow.testing.models.supervisors import SupervisorMachineBase
 __all__ = ["DynamicSupervisorMachine"]
 
 OPERATIONS = operations(
-    *("start_child", "start_child", "crash", "end", "kill", "terminate_child", "terminate_child"),
     *("count_children", "which_children"),
+    *("start_child", "start_child", "terminate_child", "terminate_child", "end", "crash", "kill"),
 )
 
 
@@ -50,6 +50,7 @@ class DynamicSupervisorMachine(SupervisorMachineBase[DynamicSupervisorModel]):
     """
 
     supervisor: ClassVar[ChildSpec[Any]] = DynamicSupervisor.child_spec()
+    _kind = DynamicSupervisor
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,12 +63,11 @@ class DynamicSupervisorMachine(SupervisorMachineBase[DynamicSupervisorModel]):
     def _operations(self) -> st.SearchStrategy[Operation]:
         return OPERATIONS
 
-    def _begin(self) -> None:
-        if not self.children:
-            raise TypeError(
-                f"{type(self).__name__}.children is empty: say what may be started, children = [Room.child_spec(...)]"
-            )
-        super()._begin()
+    def _aimed(self, operation: Operation) -> str:
+        if operation.name != "start_child":
+            return super()._aimed(operation)
+        start = self.children[operation.number % len(self.children)].start
+        return getattr(start, "__qualname__", repr(start))
 
     def _do_start_child(self, operation: Operation) -> list[Call]:
         number = operation.number % len(self.children)

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-__all__ = ["Event", "Model", "Seen", "Step", "Unexplained", "explain", "told"]
+__all__ = ["Event", "Model", "Seen", "Step", "Unexplained", "Words", "explain"]
 
 Step = tuple[Any, ...]
 """The name of a model's method, and the arguments."""
@@ -64,6 +64,33 @@ class Seen:
     at_rest: object
 
 
+class Words:
+    """How a failure tells what was seen, and what the model would do."""
+
+    def step(self, step: Step) -> str:
+        """
+        >>> Words().step(("lookup", "member 1", 1))
+        "lookup('member 1', 1)"
+        """
+        return f"{step[0]}({', '.join(map(repr, step[1:]))})"
+
+    def event(self, event: Event) -> str:
+        """What could be watched."""
+        return self.step(event)
+
+    def answered(self, step: Step, answer: object) -> str:
+        """What a call gave; nothing, if it gives nothing."""
+        return f"gave {answer!r}"
+
+    def looks(self, looks: Any) -> str:
+        """What all looks like at rest."""
+        return repr(looks)
+
+    def is_told(self, step: Step) -> bool:
+        """Whether it is worth a line: not of what only waits."""
+        return True
+
+
 class Unexplained(AssertionError):
     """What was seen is nothing that the rules allow."""
 
@@ -75,11 +102,11 @@ class _Point(Generic[M]):
     model: M
     calls: tuple[int, ...]
     events: int
-    way: tuple[Step, ...]
+    way: tuple[tuple[Step, list[Event]], ...]
 
 
-def explain(models: Iterable[M], seen: Seen) -> list[M]:
-    """The states that *models* may have come to. Raises ``Unexplained`` if there is none.
+def explain(models: Iterable[M], seen: Seen, words: Words) -> list[M]:
+    """The states that *models* may have come to. Raises ``Unexplained``, in these *words*, if there is none.
 
     At least one of *models*, the states before, has to lead to what was *seen*.
     """
@@ -103,7 +130,7 @@ def explain(models: Iterable[M], seen: Seen) -> list[M]:
             continue
         waiting += _next_points(point, moves, seen)
     if not ends:
-        raise Unexplained(_why(furthest, seen))
+        raise Unexplained(_why(furthest, seen, words))
     return list(ends.values())
 
 
@@ -138,39 +165,58 @@ def _after(point: _Point[M], step: Step, seen: Seen) -> tuple[_Point[M] | None, 
     events = point.events + len(model.log)
     if list(seen.events[point.events : events]) != model.log:
         return None, given
-    model.log = []
-    return _Point(model, point.calls, events, (*point.way, step)), given
+    log, model.log = model.log, []
+    return _Point(model, point.calls, events, (*point.way, (step, log))), given
 
 
 def _progress(point: _Point[Any]) -> tuple[int, int, int]:
     return point.events, sum(point.calls), len(point.way)
 
 
-def _why(point: _Point[Any], seen: Seen) -> str:
-    lines = ["no order of the model's steps explains what was seen:"]
+def _why(point: _Point[Any], seen: Seen, words: Words) -> str:
+    lines = ["no order of events that the rules allow explains what was seen:"]
     for number, strand in enumerate(seen.strands):
-        mark = f"{number + 1}:" if len(seen.strands) > 1 else ""
-        lines += [f"  {mark} {told(step)} gave {answer!r}" for step, answer in strand]
-    lines += [f"  then was seen: {told(event)}" for event in seen.events]
-    lines.append(f"  at rest: {seen.at_rest!r}")
-    lines.append("the model, at the point to which it can follow:")
-    lines += [f"  {told(step)}" for step in point.way]
-    for _, step, answer in _next_calls(point, seen):
-        would = ""
-        if point.model.ready_for(step):
-            given = getattr(point.model.copy(), step[0])(*step[1:])
-            would = f", would give {given!r}" if given != answer else ""
-        lines.append(f"  left is {told(step)}{would}")
+        mark = f"at the same time, {number + 1}: " if len(seen.strands) > 1 else ""
+        lines += [
+            f"  {mark}{words.step(step)} {words.answered(step, answer)}".rstrip()
+            for step, answer in strand
+            if words.is_told(step)
+        ]
+    lines += [f"  then was seen: {words.event(event)}" for event in seen.events]
+    lines.append(f"  at rest: {words.looks(seen.at_rest)}")
+    if way := [each for each in point.way if words.is_told(each[0])]:
+        lines.append("the rules explain the beginning:")
+        lines += [f"  {_with_events(words, step, log)}" for step, log in way]
+    lines.append("by the rules, from there:")
+    calls, moves = _next_calls(point, seen), list(point.model.moves())
+    lines += [f"  {_would(point, step, answer, seen, words)}" for _, step, answer in calls]
     if point.events < len(seen.events):
-        lines.append(f"  not explained: {told(seen.events[point.events])}")
-    lines += [f"  would go on with: {told(move)}" for move in point.model.moves()]
-    lines.append(f"  it looks like this: {point.model.at_rest()!r}")
+        lines.append(f"  not explained: {words.event(seen.events[point.events])}")
+    for move in moves:
+        _, log = _given(point.model, move)
+        lines.append(f"  it would go on with: {_with_events(words, move, log)}")
+    if not calls and not moves:
+        lines.append(f"  at rest: {words.looks(point.model.at_rest())}")
     return "\n".join(lines)
 
 
-def told(step: Step | Event) -> str:
-    """
-    >>> told(("terminate_child", "attic", 1))
-    "terminate_child('attic', 1)"
-    """
-    return f"{step[0]}({', '.join(map(repr, step[1:]))})"
+def _would(point: _Point[Any], step: Step, answer: object, seen: Seen, words: Words) -> str:
+    """What the next call of a strand would do."""
+    if not point.model.ready_for(step):
+        return f"{words.step(step)} has to wait"
+    given, log = _given(point.model, step)
+    told = _with_events(words, step, log)
+    if given != answer:
+        return f"{told}; it would have {words.answered(step, given)}"
+    fits = list(seen.events[point.events : point.events + len(log)]) == log
+    return told if fits else f"{told}, which was not seen"
+
+
+def _given(model: Any, step: Step) -> tuple[object, list[Event]]:
+    """What *step* would give, and its events."""
+    after = model.copy()
+    return getattr(after, step[0])(*step[1:]), after.log
+
+
+def _with_events(words: Words, step: Step, log: Iterable[Event]) -> str:
+    return ": ".join(filter(None, (words.step(step), ", ".join(map(words.event, log)))))

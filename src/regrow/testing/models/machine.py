@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from random import Random
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
@@ -20,7 +21,7 @@ from regrow import process
 from regrow.kernel.process import Pid
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.testing.chosen_loop import ChosenRunner, Quiet, Run
-from regrow.testing.models.explaining import Event, Model, Seen, Step, explain
+from regrow.testing.models.explaining import Event, Model, Seen, Step, Words, explain
 from regrow.testing.reports import CrashReport, Kind, tolerate
 
 __all__ = ["TICK", "Call", "Drawn", "ModelMachine", "drawn_schedules"]
@@ -36,6 +37,14 @@ HOLDING: Final = 0.3
 RATES: Final = {"now and then": 0.1, "walk": 1.0}
 """The part of the choices that are not those of a plain loop."""
 
+DEFAULTS: Final = settings(
+    RuleBasedStateMachine.TestCase.settings,  # no deadline, no health checks
+    max_examples=50,
+    stateful_step_count=25,
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # it explains by lines of ours
+    report_multiple_bugs=False,
+)
+"""The settings of a machine's ``TestCase``, if it has no others: a few seconds, and one failure at a time."""
 
 ScheduleKind = Literal["plain", "now and then", "walk"]
 KINDS: Final[tuple[ScheduleKind, ...]] = ("plain", "now and then", "walk", "now and then", "walk")
@@ -84,9 +93,15 @@ class ModelMachine(RuleBasedStateMachine, Generic[M]):
     """Seconds of virtual time in which what was begun has to come to rest."""
     allow: ClassVar[tuple[Kind, ...]] = ()
     """Further crashes that may be reported: exception classes, or functions of the ``CrashReport``."""
+    _words: ClassVar[Words] = Words()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.TestCase.settings = DEFAULTS
 
     def __init__(self) -> None:
         super().__init__()
+        self._check()
         self.models: list[M] = []
         """The states in which the model may be: more than one if what was seen so far left it open."""
         self._planned: set[Pid] = set()
@@ -108,14 +123,14 @@ class ModelMachine(RuleBasedStateMachine, Generic[M]):
         """Go through these strands of calls at the same time, wait until all is at rest, and compare with the model."""
         try:
             answers, times, looks = self.run(self._made(strands))
+            self._refuse_crashes(strands)
             for model in self.models:
                 model.set_time(*times)
             answered = [
                 [(call.step, self._in_words(call.step, answer)) for call, answer in zip(*each, strict=True)]
                 for each in zip(strands, answers, strict=True)
             ]
-            self.models = explain(self.models, Seen(answered, self._seen(), looks))
-            self._refuse_crashes()
+            self.models = explain(self.models, Seen(answered, self._seen(), looks), self._words)
         except BaseException:
             self._failed = True
             raise
@@ -145,6 +160,10 @@ class ModelMachine(RuleBasedStateMachine, Generic[M]):
                 return
             waited += pause
             pause *= 4
+
+    def _check(self) -> None:
+        """Refuse what the machine was told that can't be, before anything is drawn."""
+        raise NotImplementedError
 
     def _begin(self) -> None:
         """Start what is to be tested."""
@@ -206,11 +225,13 @@ class ModelMachine(RuleBasedStateMachine, Generic[M]):
     def _is_planned(self, report: CrashReport) -> bool:
         return report.pid in self._planned
 
-    def _refuse_crashes(self) -> None:
+    def _refuse_crashes(self, strands: Sequence[Sequence[Call]]) -> None:
         if crashes := self._reports.unexpected():
-            told = "; ".join(map(str, crashes))
+            done = [self._words.step(call.step) for strand in strands for call in strand]
             raise AssertionError(
-                f"{told}. Crashes that may happen are named by the machine's allow = (SomeError,)"
+                f"{'; '.join(map(str, crashes))}\n"
+                f"  what was done: {', '.join(done)}\n"
+                "Crashes that may happen are named by the machine's allow = (SomeError,)"
             )
 
 

@@ -20,6 +20,7 @@ from regrow.servers.gen_server import GenServer
 from regrow.servers.registry.client import Registry
 from regrow.servers.registry.errors import AlreadyRegistered, NotRegistered
 from regrow.servers.registry.listeners import Registered, Unregistered
+from regrow.testing.models.checking import check_spec
 from regrow.testing.models.children import GONE
 from regrow.testing.models.explaining import Event, Step
 from regrow.testing.models.machine import TICK, Call, ModelMachine
@@ -95,7 +96,7 @@ def deeds(draw: st.DrawFn, machine: RegistryMachine) -> Deed:
 
 
 ONE: Final = st.runner().flatmap(deeds)
-AT_ONCE: Final = st.lists(st.lists(ONE, min_size=1, max_size=3), min_size=2, max_size=3)
+AT_ONCE: Final = st.lists(st.lists(ONE, min_size=1, max_size=3), min_size=1, max_size=3)
 
 
 class RegistryMachine(ModelMachine[RegistryModel]):
@@ -137,17 +138,16 @@ class RegistryMachine(ModelMachine[RegistryModel]):
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
-    @rule(deed=ONE)
-    def one(self, deed: Deed) -> None:
-        """Do one thing."""
-        self.make(self._calls(deed))
-
-    @rule(strands=AT_ONCE)
-    def at_once(self, strands: list[list[Deed]]) -> None:
-        """Do some things at the same time."""
-        self.make(*([call for each in strand for call in self._calls(each)] for strand in strands))
+    @rule(what=AT_ONCE)
+    def do(self, what: list[list[Deed]]) -> None:
+        """Do one thing, or some things at the same time."""
+        self.make(*([call for each in strand for call in self._calls(each)] for strand in what))
 
     # --- start and end ------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        line = 'registry = Registry.child_spec("seats", keys="unique")'
+        check_spec(f"{type(self).__name__}.registry", self.registry, Registry, line)
 
     def _begin(self) -> None:
         self.run(self._start())

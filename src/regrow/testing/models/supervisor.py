@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import strategies as st
 
 from regrow.kernel.errors import StartError
 from regrow.supervision.errors import ChildNotFound, ChildRestarting, ChildRunning
 from regrow.supervision.flags import Flags
+from regrow.supervision.supervisor import Supervisor
 from regrow.testing.models.children import Child
-from regrow.testing.models.drawing import Operation, operations
+from regrow.testing.models.drawing import AGAIN, Operation, operations
 from regrow.testing.models.machine import Call
 from regrow.testing.models.static_model import StaticSupervisorModel
 from regrow.testing.models.supervisors import SupervisorMachineBase
+from regrow.testing.models.words import named
 
 __all__ = ["SupervisorMachine"]
 
 OPERATIONS = operations(
-    *("crash", "crash", "end", "kill", "terminate_child", "terminate_child", "restart_child", "delete_child"),
     *("count_children", "which_children"),
+    *("terminate_child", "terminate_child", "restart_child", "delete_child", "end", "crash", "crash", "kill"),
 )
 WITH_STARTS = OPERATIONS | operations("start_child")
 
@@ -39,7 +41,7 @@ class SupervisorMachine(SupervisorMachineBase[StaticSupervisorModel]):
     and started, ``auto_shutdown``, and a start of the supervisor that one of its children prevents.
     """
 
-    supervisor: ClassVar[Any]
+    _kind = Supervisor
 
     async def _first_model(self, flags: Flags) -> StaticSupervisorModel:
         ids = [row.id for row in reversed(await self._handle.which_children())]
@@ -50,10 +52,22 @@ class SupervisorMachine(SupervisorMachineBase[StaticSupervisorModel]):
         return WITH_STARTS if self.children else OPERATIONS
 
     def _again(self, trouble: Operation) -> list[Call]:
-        ids = list(self.models[0].initial)
-        if not ids or trouble.trouble is None:
+        if trouble.trouble is None or not self.models[0].initial:
             return [self._started()]
-        return self._with_trouble(ids[trouble.number % len(ids)], trouble, self._started())
+        return self._with_trouble(self._first(trouble.number), trouble, self._started())
+
+    def _first(self, number: int) -> Any:
+        """One of the children that the supervisor starts with."""
+        ids = list(self.models[0].initial)
+        return ids[number % len(ids)] if ids else "nobody"
+
+    def _aimed(self, operation: Operation) -> str:
+        if operation.name in ("end", "crash", "kill"):
+            return super()._aimed(operation)
+        if operation.name == "start_child":
+            return named(self.children[operation.number % len(self.children)].id)
+        of = self._first if operation.name == AGAIN else self._id
+        return named(of(operation.number))
 
     # --- the calls ----------------------------------------------------------------------------------------------------
 

@@ -19,15 +19,17 @@ from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import KILL, SHUTDOWN, Shutdown
 from regrow.kernel.targets import is_handle
 from regrow.servers.child_spec import ChildSpec
-from regrow.servers.gen_server import GenServer
 from regrow.supervision.children import RESTARTING
+from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.flags import Flags
 from regrow.supervision.starts import Started, attend_starts
 from regrow.supervision.stepwise import Stepwise
+from regrow.testing.models.checking import check_children, check_flags, check_supervisor
 from regrow.testing.models.children import GONE, SupervisorModel, Trouble
-from regrow.testing.models.drawing import AT_ONCE, ONE, SOME, Operation
+from regrow.testing.models.drawing import AT_ONCE, SOME, TROUBLED, Operation, Strands
 from regrow.testing.models.explaining import Event
 from regrow.testing.models.machine import TICK, Call, ModelMachine
+from regrow.testing.models.words import SupervisorWords, named
 
 __all__ = ["Crash", "SupervisorMachineBase"]
 
@@ -48,7 +50,11 @@ class SupervisorMachineBase(ModelMachine[S]):
     children: ClassVar[Sequence[ChildSpec[Any]]] = ()
     """What may be started under it. These children live until they are told to end."""
     flags: ClassVar[Flags | None] = None
-    """What the supervisor has to keep to; left out, what it says itself."""
+    """What the supervisor has to keep to, as ``Flags(max_restarts=1)``; left out, what it says itself."""
+    _words = SupervisorWords()
+
+    _kind: ClassVar[type]
+    """The supervisors that it can test."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,17 +68,13 @@ class SupervisorMachineBase(ModelMachine[S]):
         self._trouble: dict[Any, tuple[Trouble, int]] = {}
         self._starts: list[tuple[Pid, Any, Started]] = []  # by whom, and of which id
         self._watched: list[tuple[Pid | None, Pid]] = []  # who was started, by whom; or who has ended
+        self._refused: list[tuple[Any, StartError]] = []  # starts that failed, and were not prevented
 
     # --- for users ----------------------------------------------------------------------------------------------------
 
     async def start_supervisor(self) -> Any:
         """Start what is tested, and give its handle. Whatever it needs may be started before it."""
         spec = self.supervisor
-        if not isinstance(spec.start, type) or not issubclass(spec.start, GenServer):
-            raise TypeError(
-                f"supervisor={spec!r}: must be the spec of a supervisor class, such as Rooms.child_spec(...); for "
-                "anything else define start_supervisor"
-            )
         server: Any = spec.start
         named = server.options() if spec.name is None else server.options(name=spec.name)
         return await named.start(*spec.args, **spec.kwargs)
@@ -97,6 +99,12 @@ class SupervisorMachineBase(ModelMachine[S]):
 
     # --- start and end ------------------------------------------------------------------------------------------------
 
+    def _check(self) -> None:
+        if type(self).start_supervisor is SupervisorMachineBase.start_supervisor:
+            check_supervisor(type(self), self._kind)
+        check_flags(type(self), self._kind, self.flags)
+        check_children(type(self), self.children, required=self._kind is DynamicSupervisor)
+
     def _begin(self) -> None:
         self._leave = attend_starts(self._attend)
         self.make([self._started()])
@@ -110,6 +118,7 @@ class SupervisorMachineBase(ModelMachine[S]):
                 self._pid = process.pid_of(self._handle)
             except StartError:
                 if not self.models:
+                    self._refuse_starts()
                     raise
             for parent, child_id, started in self._starts:
                 if parent == self._pid and started.pid not in self._who:
@@ -153,26 +162,20 @@ class SupervisorMachineBase(ModelMachine[S]):
         await asyncio.sleep(until.get(how, oldest + window + TICK) - now)
 
     @precondition(lambda self: self._runs())
-    @rule(how=st.sampled_from(["stop", "kill"]), meanwhile=SOME)
-    def end_supervisor(self, how: str, meanwhile: list[list[Operation]]) -> None:
+    @rule(what=AT_ONCE)
+    def do(self, what: Strands) -> None:
+        """Do one thing, or some things at the same time."""
+        self.make(*self._strands(what))
+
+    @precondition(lambda self: self._runs())
+    @rule(meanwhile=SOME, way=st.sampled_from(["stop", "kill"]))
+    def end_supervisor(self, meanwhile: Strands, way: str) -> None:
         """End the supervisor, which may have other things to do."""
-        end = self._call_stop_supervisor() if how == "stop" else self._call_kill_supervisor()
+        end = self._call_stop_supervisor() if way == "stop" else self._call_kill_supervisor()
         self.make(*self._strands(meanwhile), [end])
 
-    @precondition(lambda self: self._runs())
-    @rule(operation=ONE)
-    def one(self, operation: Operation) -> None:
-        """Do one thing."""
-        self.make(self._calls(operation))
-
-    @precondition(lambda self: self._runs())
-    @rule(strands=AT_ONCE)
-    def at_once(self, strands: list[list[Operation]]) -> None:
-        """Do some things at the same time."""
-        self.make(*self._strands(strands))
-
     @precondition(lambda self: not self._runs())
-    @rule(trouble=ONE)
+    @rule(trouble=TROUBLED)
     def start_again(self, trouble: Operation) -> None:
         """Start the supervisor again; a child of a static one may prevent it."""
         self.make(self._again(trouble))
@@ -183,6 +186,11 @@ class SupervisorMachineBase(ModelMachine[S]):
     def _operations(self) -> st.SearchStrategy[Operation]:
         """What may be drawn."""
         raise NotImplementedError
+
+    def _aimed(self, operation: Operation) -> str:
+        """Whom it is to be done to, in words."""
+        target = self._target(operation.number)
+        return "nobody" if target is None else named(*target)
 
     # --- what is watched ----------------------------------------------------------------------------------------------
 
@@ -197,7 +205,12 @@ class SupervisorMachineBase(ModelMachine[S]):
             if times > 1:
                 self._trouble[spec.id] = trouble, times - 1
             raise StartIgnored if trouble == "ignore" else StartError(Crash("prevented by the machine"))
-        started = yield from steps
+        try:
+            started = yield from steps
+        except StartError as error:
+            if self._pid in (None, me.pid):
+                self._refused.append((spec.id, error))
+            raise
         self._last = self._rt.loop.time()
         self._watched.append((me.pid, started.pid))
         if self._pid is None:
@@ -223,6 +236,20 @@ class SupervisorMachineBase(ModelMachine[S]):
             for parent, pid in watched
             if pid in self._who and parent in (None, self._pid)
         ]
+
+    def _refuse_crashes(self, strands: Sequence[Sequence[Call]]) -> None:
+        self._refuse_starts()
+        super()._refuse_crashes(strands)
+
+    def _refuse_starts(self) -> None:
+        if self._refused:
+            child_id, error = self._refused[0]
+            raise AssertionError(
+                f"child {child_id!r} does not start: {error}\n"
+                "A model can't know when a start fails by itself, so these children have to start whenever they are "
+                "told to; the machine makes starts fail. Give the child's spec arguments with which it starts, "
+                "such as Room.child_spec('attic')"
+            ) from error
 
     # --- at rest ------------------------------------------------------------------------------------------------------
 
