@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -237,11 +239,55 @@ def test_nothing_stays_when_the_client_vanishes(shop: Path, env: dict[str, str])
 def test_a_program_that_stops_in_the_storm_lets_it_report(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env, "--allow-chaos") as program:
         program.wait_for("open")
-        with storm(shop, env, "--seconds", "1000", "--kill", "1", "--only", "nobody") as client:
-            client.wait_for("a storm in shop")
+        with storm(shop, env, "--seconds", "1000", "--kill", "20", "--supervisor", "Tills") as client:
+            client.wait_for(" Till ")
             stopped(program)
-            assert client.end() == 0
-            assert "the tree stood it" in client.output
+            assert client.end() == 1
+            last = client.output.splitlines()[-1]
+            assert re.fullmatch(
+                r"NOT ok: the program ended: it was stopped after [\d.]+ s of 1000 s", last
+            ), client.output
+
+
+def test_a_storm_that_nobody_was_meant_by_is_no_success(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env, "--allow-chaos") as program:
+        program.wait_for("open")
+        done = run_python(
+            *("-m", "regrow", "chaos", "--faults", "3", "--kill", "100", "--only", "Nobody"),
+            cwd=shop,
+            env=env,
+        )
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[-1] == (
+            "NOT ok: the storm hit nobody; there was nobody for only='Nobody'"
+        )
+        stopped(program)
+
+
+def test_a_program_is_known_by_what_run_was_given_and_by_its_parts(shop: Path, env: dict[str, str]) -> None:
+    (shop / "shop.py").write_text(SHOP.replace('    name = "shop"\n', ""), encoding="utf-8")
+    (shop / "front.py").write_text("from shop import Shop", encoding="utf-8")
+    with Program("-m", "regrow", "run", "--allow-chaos", "front:Shop", cwd=shop, env=env) as program:
+        program.wait_for("open")
+        pid = program.process.pid
+        for target in ("shop", "shop.Shop", "shop:Shop", "front:Shop", str(pid)):
+            done = run_python(
+                *("-m", "regrow", "chaos", target, "--faults", "1", "--kill", "100", "--only", "Till"),
+                cwd=shop,
+                env=env,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith(f"a storm in shop.Shop (pid {pid}), ")
+        for target, problem in (
+            ("toys", "no running program is called 'toys'."),
+            (str(os.getpid()), f"process {os.getpid()} runs, and was not started so that it can be asked."),
+        ):
+            done = run_python("-m", "regrow", "chaos", target, cwd=shop, env=env)
+            assert (done.returncode, done.stderr.strip()) == (
+                2,
+                f"error: {problem} Running: shop.Shop (pid {pid}).",  # which allows it: no word of how
+            )
+        stopped(program)
 
 
 def test_a_program_that_is_killed_in_the_storm(shop: Path, env: dict[str, str]) -> None:

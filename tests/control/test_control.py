@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -55,7 +57,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @asynccontextmanager
 async def program(**commands: Command) -> Any:
     """A program with a control socket; gives its path."""
-    control = control_for(Shop, **commands)
+    control = control_for(Shop, "front:Till", **commands)
     await application.ensure_all_started(Shop)
     await application.ensure_all_started(control)
     try:
@@ -105,6 +107,7 @@ async def test_a_command_tells_and_answers() -> None:
         assert await ask(path, "about") == {
             "pid": os.getpid(),
             "program": "shop",
+            "aliases": [f"{__name__}:Shop", __name__, "Shop", "front:Till", "front", "Till"],
             "commands": ["about", "add"],
         }
     assert events == [{"adding": 1}, {"adding": 2}]
@@ -278,15 +281,54 @@ async def test_programs_are_found_by_pid_or_name() -> None:
             await find_program()
             == await find_program("shop")
             == await find_program(str(os.getpid()))
+            == await find_program(f"{__name__}:Shop")
+            == await find_program(__name__)
+            == await find_program("Shop")
+            == await find_program("front:Till")
             == found
         )
         with pytest.raises(ProgramNotFound, match=rf"is called 'x'\. Running: shop \(pid {os.getpid()}\)\."):
             await find_program("x")
         (path.parent / "999999.sock").symlink_to(path)  # as if there were two
-        with pytest.raises(ProgramNotFound, match="which of them"):
+        shown = rf"shop \(pid {os.getpid()}\)"
+        with pytest.raises(ProgramNotFound, match=rf"^which of them\? Say its pid: {shown}, {shown}\.$"):
             await find_program("shop")
         (path.parent / "999999.sock").unlink()
     with pytest.raises(ProgramNotFound, match="no running program can be asked"):
         await find_program()
     with pytest.raises(ControlError, match="nobody answers at"):
         await ask(path, "about")
+
+
+def _dead_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        return ended.pid
+
+
+async def test_of_a_pid_that_does_not_answer_is_said_what_can_be_known(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, mine = str(_dead_pid()), str(os.getpid())
+    for pid, told in (
+        (gone, f"there is no process {gone}: it has ended, or never was."),
+        ("9" * 40, f"there is no process {'9' * 40}: it has ended, or never was."),
+        (mine, f"process {mine} runs, and was not started so that it can be asked."),
+    ):
+        with pytest.raises(ProgramNotFound) as caught:
+            await find_program(pid)
+        assert str(caught.value) == f"{told} Running: none that can be asked."
+    (home / "regrow").mkdir(mode=0o700)
+    for pid, told in (
+        (gone, "the program that had it was killed"),
+        (mine, "has not said within 2 s who it is"),
+    ):
+        (home / "regrow" / f"{pid}.sock").touch()
+        with pytest.raises(ProgramNotFound, match=told):
+            await find_program(pid)
+
+    def kill(pid: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    with pytest.raises(ProgramNotFound, match=r"^process 1 is another user's\."):
+        await find_program("1")

@@ -421,29 +421,34 @@ async def test_a_start_is_spared_like_a_process() -> None:
 async def test_nothing_stays_of_a_storm_that_is_cancelled() -> None:
     listeners = list(runtime().listeners)
     seen: list[Any] = []
-    async with Crew.scope() as crew:
+    async with Crew.scope() as crew, Crew.scope() as other, Crew.scope() as third:
         busy = await crew.start_child((Worker, seen))
-        clerk = await crew.start_child(Clerk)
+        clerk = await other.start_child(Clerk)
+        second = await other.start_child(Worker)
         asked = asyncio.ensure_future(busy.work(50))
+        asked_second = asyncio.ensure_future(second.work(50))
         await turns()
         raging = asyncio.gather(
             chaos(crew, seed=seed_of("crash"), faults=1, only=busy, settle=1000)._run(),
-            chaos(crew, seed=4, seconds=1000, delay=5.0, delay_seconds=900.0)._run(),
-            chaos(crew, seed=4, seconds=1000, fail_starts=5.0)._run(),
+            chaos(other, seed=4, seconds=1000, delay=5.0, delay_seconds=900.0)._run(),
+            chaos(third, seed=4, seconds=1000, fail_starts=5.0)._run(),
         )
-        await asyncio.sleep(20)  # the clerk is held, the busy one is to crash and to be held when he has time
+        await asyncio.sleep(
+            20
+        )  # the clerk is held, the busy ones are to crash and to be held when they have time
         assert process.info(clerk).status == "suspended"  # type: ignore[union-attr]  # it lives
-        assert process.info(busy).mailbox_length == 2  # type: ignore[union-attr]  # it lives
+        assert process.info(busy).mailbox_length == 1  # type: ignore[union-attr]  # it lives
+        assert process.info(second).mailbox_length == 1  # type: ignore[union-attr]  # it lives
         assert len(starts._attendants) == 3
         raging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await raging
         assert starts._attendants == ()
         assert runtime().listeners == listeners
-        await crew.start_child(Worker)
+        await third.start_child(Worker)
         assert (await sys.get_status(clerk)).status == "running"
-        assert await asked == "worked"
-        assert (await sys.get_status(busy)).status == "running"
+        assert await asked == await asked_second == "worked"
+        assert (await sys.get_status(busy)).status == (await sys.get_status(second)).status == "running"
     assert seen == ["worked", SHUTDOWN]
 
 
@@ -470,16 +475,32 @@ async def test_a_storm_lasts_as_long_as_its_block_or_until_it_is_stopped() -> No
         assert (report.seconds, now() - began) == (2.5, 2.5)
 
 
-async def test_two_storms_may_rage_at_once() -> None:
-    async with Crew.scope() as crew:
-        for _ in range(10):
-            await crew.start_child(Worker)
+async def test_two_storms_may_rage_at_once_where_neither_sees_the_other() -> None:
+    async with Crew.scope() as crew, Crew.scope() as other:
+        for each in (crew, other):
+            await each.start_child(Worker)
         one, two = await asyncio.gather(
-            chaos(crew, seed=1, seconds=5, kill=5.0)._run(), chaos(crew, seed=2, seconds=5, kill=5.0)._run()
+            chaos(crew, seed=1, seconds=5, kill=5.0)._run(), chaos(other, seed=2, seconds=5, kill=5.0)._run()
         )
         assert one.ok
         assert two.ok
-        assert one.restarts == two.restarts == len(one.faults) + len(two.faults)
+        assert (one.restarts, two.restarts) == (len(one.faults), len(two.faults))
+
+
+async def test_a_second_storm_in_the_same_tree_is_refused() -> None:
+    async with Team.options(name="team").scope([Crew.options(name="crew").child_spec()]) as team:
+        await Crew.named("crew").start_child(Worker)
+        for one, two in (("team", "team"), ("team", "crew"), ("crew", "team")):
+            listeners = list(runtime().listeners)
+            async with chaos(one, kill=0.001):
+                with pytest.raises(
+                    RuntimeError,
+                    match=rf"a storm is on already below {one}, whose tree overlaps that of {two}: each",
+                ):
+                    await chaos(two, seconds=1)
+                assert len(starts._attendants) == 1
+            assert runtime().listeners == listeners
+        assert (await chaos(team, seed=1, faults=3)).ok
 
 
 async def test_what_cant_be_is_refused() -> None:
@@ -505,12 +526,32 @@ async def test_what_cant_be_is_refused() -> None:
             ({"settle": INFINITY}, "settle=inf: must be"),
             ({"settle": None}, "settle=None: must be"),
             ({"seconds": True}, "seconds=True"),
+            (
+                {"delay": 1, "delay_seconds": (2, 1)},
+                r"delay_seconds=\(2, 1\): least is above most; say delay_seconds=\(1, 2\)",
+            ),
             ({"faults": 0}, "faults=0: must be a whole number, 1 or more"),
             ({"seed": "x"}, "seed='x': must be a whole number"),
             ({"depth": 0}, "depth=0: must be a whole number, 1 or more"),
         ):
             with pytest.raises(ValueError, match=complaint):
                 chaos(crew, **options)
+        for who in (3.5, None, b"x", True):
+            for option in ("only", "spare"):
+                complaint = (
+                    rf"{option}=\[{who!r}\]: {who!r} is nobody; must be a class of servers, a pid or handle"
+                )
+                with pytest.raises(TypeError, match=complaint):
+                    chaos(crew, **{option: [who]})
+        with pytest.raises(
+            TypeError, match=r"only=3\.5: 3\.5 is nobody; .* one or a list: only='cellar', say"
+        ):
+            chaos(crew, only=3.5)
+        for nobody in (None, 3.5):
+            with pytest.raises(
+                TypeError, match=rf"takes a supervisor, as a handle, pid or name; {nobody} is none"
+            ):
+                await chaos(nobody, faults=1)
         with pytest.raises(ValueError, match=r"must come to an end: say seconds=10 or faults=100"):
             await chaos(crew)
         with pytest.raises(ValueError, match="is no process below the supervisor"):

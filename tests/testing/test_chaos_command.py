@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from regrow import Application, DynamicSupervisor, GenServer, Supervisor, application
 from regrow.control import Refused, Request
 from regrow.supervision import starts
-from regrow.testing import Storm
+from regrow.testing import Storm, chaos
 from regrow.testing.storms.command import chaos_command
 
 
@@ -80,6 +81,27 @@ async def test_a_bug_in_the_storm_is_no_refusal(bug: Exception, monkeypatch: pyt
         monkeypatch.setattr(Storm, "_settled", settled)
         with pytest.raises(type(bug), match="a bug"):
             await chaos_command(request(faults=1))
+
+
+async def test_the_end_of_the_program_is_told_apart_from_the_clients_wish() -> None:
+    for wished in (False, True):
+        asked = request(seconds=30, kill=0.001)
+        async with shop():
+            storm = asyncio.ensure_future(chaos_command(asked))
+            await asyncio.sleep(1)
+            if wished:
+                asked.stop()
+            asked.stop(program_ends=True)
+            report = await storm
+        told = "NOT ok: the program ended: it was stopped after 1 s of 30 s"
+        assert report["ok"] is wished
+        assert report["text"].splitlines()[-1] == ("the tree stood it" if wished else told)
+
+
+async def test_a_second_storm_is_refused() -> None:
+    async with shop(), chaos(Tills, kill=0.001):
+        with pytest.raises(Refused, match="a storm is on already below Tills"):
+            await chaos_command(request(seconds=1))
 
 
 async def test_who_wanted_it_to_stop_before_it_began_gets_its_report() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys as python
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from regrow import (
     DynamicSupervisor,
     GenServer,
     Registry,
+    StartError,
     Supervisor,
     Task,
     TaskSupervisor,
@@ -320,6 +322,79 @@ async def test_crashes_of_its_own_are_told_and_are_no_failure_of_the_tree() -> N
     assert storm.report.crashes == ("Worker 2: 'enough'",)
     assert storm.report.ok
     assert "crashes   1 of their own by 'enough'" in str(storm.report)
+
+
+async def test_who_is_named_and_never_there_makes_the_report_not_ok() -> None:
+    for options, unmet in (
+        ({"only": "conter"}, ("only='conter'",)),
+        ({"only": [Worker, "conter"], "spare": [Slow, "Worker"]}, ("only='conter'", "spare=Slow")),
+    ):
+        async with Crew.scope() as crew:
+            await crew.start_child(Worker)
+            report = await chaos(crew, seed=7, seconds=60, kill=5, **options)  # type: ignore[arg-type]  # each its own
+        assert (report.unmet, report.ok, report.faults) == (unmet, False, ())
+        assert f"  unknown   {', '.join(unmet)}; there were: Worker 1\n" in str(report)
+        assert f"NOT ok: the storm hit nobody; there was nobody for {', '.join(unmet)}" in report.summary()
+        assert report.as_json()["unmet"] == list(unmet)
+    async with Crew.scope() as crew:
+        await crew.start_child(Worker)
+        async with chaos(crew, seed=7, kill=5, only=[Worker, Slow], spare="Temp") as storm:
+            await crew.start_child(Temp)  # who comes meanwhile is there as well
+            await crew.start_child(Slow)
+            await asyncio.sleep(3)
+    assert storm.report.unmet == ()
+    assert storm.report.ok
+    async with Crew.scope() as crew:
+        async with chaos(crew, seed=7, fail_starts=1000, only=Worker) as storm:
+            await asyncio.sleep(1)
+            with pytest.raises(StartError):
+                await crew.start_child(Worker)  # who never came up is not unknown for that
+    assert (storm.report.unmet, len(storm.report.faults)) == ((), 1)
+
+
+async def test_a_storm_that_hits_nobody_is_not_ok() -> None:
+    inner = Team.child_spec([Worker]).replace(id="inner")
+    async with Team.scope([inner]) as team:
+        report = await chaos(team, seed=7, seconds=60, kill=5, only=Worker, depth=1)
+        assert (report.unmet, report.hit_nobody, report.ok) == ((), True, False)
+        assert report.summary().splitlines()[-1] == "NOT ok: the storm hit nobody"
+        assert report.as_json()["hit_nobody"]
+        quiet = await chaos(team, seed=7, seconds=60, fail_starts=5)  # nothing was started: that is no slip
+        assert (quiet.faults, quiet.hit_nobody, quiet.ok) == ((), False, True)
+
+
+async def test_the_repr_is_a_line_that_pytest_shows_whole() -> None:
+    inner = Team.child_spec([Worker], max_restarts=0).replace(id="inner")
+    async with Team.options(name="team").scope([inner]) as team:
+        report = await chaos(team, seed=3, faults=2, only=Worker)
+    assert repr(report) == (
+        "<ChaosReport below team, seed 3, 2 faults: the tree did NOT stand it; gave up: inner, inner>"
+    )
+    assert len(repr(replace(report, gave_up=("inner",) * 9, supervisor="x" * 500))) < 240
+
+
+def test_in_a_test_the_text_of_a_report_that_is_not_ok_is_shown(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = run(
+        pytester,
+        """
+@pytest.mark.virtual_time
+async def test_it(start_supervised):
+    sup = await start_supervised(DynamicSupervisor.child_spec())
+    report = await chaos(sup, seed=7, seconds=60, kill=5)
+    assert report.ok, str(report)
+""",
+    )
+    result.assert_outcomes(failed=1)
+    for expected in (
+        "seed 7, kill 5/s, for 60 s",
+        "restarts  0",
+        "NOT ok: the storm hit nobody",
+        "in report.plan",
+    ):
+        assert expected in told(result)
 
 
 # --- under the plugin ---------------------------------------------------------------------------------------------

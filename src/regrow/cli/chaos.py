@@ -33,7 +33,8 @@ def run_chaos(target: str | None, arguments: Mapping[str, Any], *, as_json: bool
     except KeyboardInterrupt:
         return INTERRUPTED
     except ProgramNotFound as error:
-        raise UserError(str(error), HOW_TO_ENABLE) from None
+        listed = any("chaos" in commands for commands in error.running)
+        raise UserError(str(error), "" if listed else HOW_TO_ENABLE) from None
     except ProgramEnded as error:
         print(f"regrow: {error}: its last words are where it was started", file=sys.stderr)
         return 1

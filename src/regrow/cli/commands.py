@@ -143,16 +143,16 @@ def run_(
         application,
         type=settings.restart_type if type is None else type.value,
         args=args,
-        beside=[_control(application)] if allow_chaos else (),
+        beside=[_control(application, target or settings.application)] if allow_chaos else (),
     )
 
 
-def _control(application: type[Application]) -> type[Application]:
+def _control(application: type[Application], given: str | None) -> type[Application]:
     """The control socket, with what it can do. Imported here: a program that has none has nothing of it loaded."""
     from regrow.control.server import control_for
     from regrow.testing.storms.command import chaos_command
 
-    return control_for(application, chaos=chaos_command)
+    return control_for(application, given, chaos=chaos_command)
 
 
 @app.command()
@@ -179,7 +179,8 @@ def chaos(
         str | None,
         typer.Argument(
             metavar="PROGRAM",
-            help="The pid of the program, or the name of its application. May be left out where only one runs.",
+            help="The pid of the program, the name of its application, its module, its class, or MODULE:App as it was "
+            "given to `regrow run`. May be left out where only one runs.",
             show_default=False,
         ),
     ] = None,

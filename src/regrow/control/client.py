@@ -12,6 +12,7 @@ no running program is called 'no such program'
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ class Program:
     """The name of its application."""
     commands: tuple[str, ...]
     path: Path
+    aliases: tuple[str, ...] = ()
+    """What it may be called besides: its module, its class, its address, and how it was given to ``regrow run``."""
 
     def __str__(self) -> str:
         return f"{self.name} (pid {self.pid})"
@@ -55,17 +58,40 @@ async def running_programs() -> list[Program]:
 
 
 async def find_program(wanted: str | None = None) -> Program:
-    """The program with this pid or of this application, or the only one there is; ProgramNotFound if that is none."""
+    """The program that is *wanted*, or the only one there is; ProgramNotFound if that is none, or if several fit.
+
+    It is known by its pid, the name of its application, the module or the class of that, or ``module:Class``.
+    """
     programs = await running_programs()
-    fitting = [each for each in programs if wanted is None or wanted in (str(each.pid), each.name)]
+    fitting = [
+        each for each in programs if wanted is None or wanted in (str(each.pid), each.name, *each.aliases)
+    ]
     if len(fitting) == 1:
         return fitting[0]
-    listed = f"Running: {', '.join(map(str, programs)) or 'none that can be asked'}."
     if len(fitting) > 1:
-        raise ProgramNotFound(f"which of them? Say its pid. {listed}")
-    if wanted is None:
-        raise ProgramNotFound(f"no running program can be asked. {listed}")
-    raise ProgramNotFound(f"no running program is called {wanted!r}. {listed}")
+        problem = f"which of them? Say its pid: {', '.join(map(str, fitting))}."
+    else:
+        what = "can be asked" if wanted is None else f"is called {wanted!r}"
+        missing = (
+            f"no running program {what}." if wanted is None or not wanted.isdecimal() else _no_pid(wanted)
+        )
+        problem = f"{missing} Running: {', '.join(map(str, programs)) or 'none that can be asked'}."
+    raise ProgramNotFound(problem, [each.commands for each in programs])
+
+
+def _no_pid(wanted: str) -> str:
+    """What can be known of the process *wanted*, which has not answered."""
+    asked = any(path.stem == wanted for path in socket_paths())
+    try:
+        os.kill(int(wanted), 0)  # looks whether it is there, and sends nothing
+    except (ProcessLookupError, OverflowError):
+        left = "the program that had it was killed" if asked else "it has ended, or never was"
+        return f"there is no process {wanted}: {left}."
+    except PermissionError:
+        return f"process {wanted} is another user's."
+    if asked:
+        return f"process {wanted} runs, and has not said within {PATIENCE:g} s who it is."
+    return f"process {wanted} runs, and was not started so that it can be asked."
 
 
 async def ask(
@@ -122,4 +148,6 @@ async def _about(path: Path) -> Program | None:
             told = await ask(path, "about")
     except (ControlError, TimeoutError):  # it has ended, or is too busy to be asked anything
         return None
-    return Program(told["pid"], told["program"], tuple(told["commands"]), path)
+    return Program(
+        told["pid"], told["program"], tuple(told["commands"]), path, tuple(told.get("aliases", ()))
+    )

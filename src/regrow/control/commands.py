@@ -17,6 +17,8 @@ class Request:
         self.program = program
         """The name of the application that runs here."""
         self.arguments = arguments
+        self.program_ends = False
+        """Whether it is the program that wants the command to end, because it is being stopped itself."""
         self._tell = tell
         self._stop: Callable[[], object] | None = None
         self._stopped = False
@@ -31,8 +33,10 @@ class Request:
         if self._stopped:
             stop()
 
-    def stop(self) -> None:
-        """The client wants it to end."""
+    def stop(self, *, program_ends: bool = False) -> None:
+        """The client wants it to end, or the program, if he has not wanted it before."""
+        if program_ends and not self._stopped:
+            self.program_ends = True
         self._stopped = True
         if self._stop is not None:
             self._stop()

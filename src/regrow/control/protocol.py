@@ -12,6 +12,7 @@ A client that hangs up has its command cancelled.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 __all__ = ["LIMIT", "ControlError", "ProgramEnded", "ProgramNotFound", "Refused", "decode", "encode"]
@@ -25,7 +26,11 @@ class ControlError(Exception):
 
 
 class ProgramNotFound(ControlError):
-    """No running program is the one that is meant, or several are."""
+    """No running program is the one that is meant, or several are. *running*: the commands of those that run."""
+
+    def __init__(self, message: str, running: Sequence[Sequence[str]] = ()) -> None:
+        super().__init__(message)
+        self.running = running
 
 
 class ProgramEnded(ControlError):

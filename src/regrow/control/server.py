@@ -14,7 +14,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from regrow.application.definition import Application, StartType
+from regrow.application.definition import Application, StartType, address_of
 from regrow.control.commands import Command, Request
 from regrow.control.places import close_socket, open_socket
 from regrow.control.protocol import LIMIT, ControlError, Refused, decode, encode
@@ -40,6 +40,7 @@ class Control(Application):
 
     name = "regrow.control"
     program: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
     commands: ClassVar[Mapping[str, Command]] = {}
 
     async def start(self, start_type: StartType, args: list[str]) -> tuple[Supervisor, socket.socket]:
@@ -48,7 +49,7 @@ class Control(Application):
             root = await Supervisor.start_link(
                 [
                     Clients.options(name=Clients).child_spec(),
-                    Task.child_spec(accept, listening, self.program, self.commands).replace(
+                    Task.child_spec(accept, listening, self.program, self.commands, self.aliases).replace(
                         restart="permanent"
                     ),
                 ],
@@ -63,36 +64,54 @@ class Control(Application):
         close_socket(state)
 
 
-def control_for(application: type[Application], **commands: Command) -> type[Control]:
-    """The application that opens the control socket of a program that runs *application*, for these *commands*."""
+def control_for(
+    application: type[Application], given: str | None = None, /, **commands: Command
+) -> type[Control]:
+    """The application that opens the control socket of a program that runs *application*, for these *commands*.
+
+    *given* is how whoever started the program called it, which is not where the class is, if a module imports it.
+    """
 
     class ControlOfProgram(Control):
         name = Control.name
         program = application.name
 
     ControlOfProgram.commands = commands
+    ControlOfProgram.aliases = _aliases(application, given)
     return ControlOfProgram
 
 
-async def accept(listening: socket.socket, program: str, commands: Mapping[str, Command]) -> None:
+def _aliases(application: type[Application], given: str | None) -> tuple[str, ...]:
+    """What a client may call it besides its name."""
+    found = [address_of(application), application.__module__, application.__qualname__]
+    if given is not None:
+        found += [given, *filter(None, given.split(":"))]
+    return tuple(dict.fromkeys(found))
+
+
+async def accept(
+    listening: socket.socket, program: str, commands: Mapping[str, Command], aliases: tuple[str, ...]
+) -> None:
     """Start a process for each client that comes."""
     loop, clients = asyncio.get_running_loop(), Clients.named(Clients)
     while True:
         connection, _ = await loop.sock_accept(listening)
         try:
-            await clients.start_child(serve, connection, program, commands)
+            await clients.start_child(serve, connection, program, commands, aliases)
         except BaseException:
             connection.close()
             raise
 
 
-async def serve(connection: socket.socket, program: str, commands: Mapping[str, Command]) -> None:
+async def serve(
+    connection: socket.socket, program: str, commands: Mapping[str, Command], aliases: tuple[str, ...]
+) -> None:
     """Answer one client until he hangs up."""
     reader = asyncio.StreamReader(LIMIT)
     protocol = asyncio.StreamReaderProtocol(reader)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
-    client = _Client(reader, transport, program, commands)
+    client = _Client(reader, transport, program, commands, aliases)
     try:
         while (message := await client.read()) is not None:
             if not await client.answer(message):
@@ -108,7 +127,9 @@ class _Client:
         transport: asyncio.WriteTransport,
         program: str,
         commands: Mapping[str, Command],
+        aliases: tuple[str, ...],
     ) -> None:
+        self._aliases = aliases
         self._reader = reader
         self._transport = transport
         self._program = program
@@ -160,7 +181,7 @@ class _Client:
         try:
             return await self._listen_while(running, request)
         except asyncio.CancelledError:
-            request.stop()
+            request.stop(program_ends=True)
             await asyncio.wait((running,), timeout=LAST_WORDS)
             if running.done():
                 self._answer_with(running)
@@ -192,7 +213,12 @@ class _Client:
 
     async def _about(self, request: Request) -> dict[str, Any]:
         """Which program this is, and what can be asked of it."""
-        return {"pid": os.getpid(), "program": request.program, "commands": list(self._commands)}
+        return {
+            "pid": os.getpid(),
+            "program": request.program,
+            "aliases": list(self._aliases),
+            "commands": list(self._commands),
+        }
 
 
 async def _run(command: Command, request: Request) -> dict[str, Any]:

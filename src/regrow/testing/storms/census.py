@@ -101,6 +101,7 @@ class Census:
 
     def __init__(self, top: Process, clock: Callable[[], float]) -> None:
         self.runtime = top.runtime
+        self.pid = top.pid
         self.top = Member(None, None)
         self.living: dict[Pid, Member] = {}  # by the process in it, in the order of their starts
         self.first: list[Member] = []  # those who lived at the beginning

@@ -46,8 +46,9 @@ def chaos(
     *sup*'s own children. Without a *seed* one is chosen, and the report has it. *tell* is called with each ``Fault``
     when it has been done, by the event loop: what it raises goes to the loop's exception handler.
 
-    Raises ValueError for what can't be, NoProcess if there is no *sup*, TypeError if it is no supervisor. Elixir has
-    none in its library; Erlang's testers have ``chaos_monkey``.
+    Raises ValueError or TypeError for what can't be, NoProcess if there is no *sup*, TypeError if it is no supervisor,
+    and RuntimeError if a storm is on already in a part of its tree. Elixir has none in its library; Erlang's testers
+    have ``chaos_monkey``.
 
     >>> import asyncio, logging
     >>> from regrow import Agent, DynamicSupervisor

@@ -7,6 +7,7 @@ hung up, too, and nothing of it stays.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 from regrow.application.lifecycle import get_supervisor
@@ -17,6 +18,7 @@ from regrow.kernel.process import Pid, Process
 from regrow.kernel.runtime import runtime
 from regrow.supervision.base import BaseSupervisor
 from regrow.testing.storms.chaos import chaos
+from regrow.testing.storms.errors import OverlappingStorm
 
 __all__ = ["chaos_command"]
 
@@ -43,12 +45,17 @@ async def chaos_command(request: Request) -> dict[str, Any]:
             storm = await stack.enter_async_context(
                 chaos(top, tell=lambda fault: request.tell(fault=fault.news), **given)
             )
-        except (ValueError, TypeError, NoProcess) as error:
+        except (ValueError, TypeError, NoProcess, OverlappingStorm) as error:
             raise Refused(str(error)) from None
         request.tell(began=f"seed {storm.seed}, {storm.rates}")
         request.when_stopped(storm.stop)
         await storm.wait()
-    return {"text": storm.report.summary(), **storm.report.as_json()}
+    report = storm.report
+    if request.program_ends:
+        whole = given.get("seconds")
+        of = f"{given['faults']} faults" if whole is None else f"{whole:g} s"
+        report = replace(report, cut_short=f"it was stopped after {report.seconds:.3g} s of {of}")
+    return {"text": report.summary(), **report.as_json()}
 
 
 def _root(program: str) -> Pid:

@@ -16,7 +16,7 @@ from regrow.kernel.errors import CallTimeout, ServerExited
 from regrow.kernel.reasons import KILLED
 from regrow.testing.reports import CrashReport, tolerate
 
-__all__ = ["ChaosError", "follows_from_chaos", "may_follow_from_chaos"]
+__all__ = ["ChaosError", "OverlappingStorm", "follows_from_chaos", "may_follow_from_chaos"]
 
 
 class ChaosError(Exception):
@@ -29,6 +29,10 @@ class ChaosError(Exception):
 
     def __str__(self) -> str:
         return f"fault {self.fault} of the storm with seed {self.seed}"
+
+
+class OverlappingStorm(RuntimeError):
+    """A storm is on already in that tree, and neither could tell its faults from the other's."""
 
 
 def follows_from_chaos(reason: object) -> bool:

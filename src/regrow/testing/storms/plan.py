@@ -60,9 +60,13 @@ class Rates:
         if not self.total:
             raise ValueError("kill=0, delay=0, fail_starts=0: there would be no faults; say kill=1.0")
         least, most = self.delay_seconds
-        if not (is_number(least) and is_number(most) and 0 < least <= most < math.inf):
+        if not (is_number(least) and is_number(most) and 0 < least < math.inf and 0 < most < math.inf):
             raise ValueError(
                 f"delay_seconds={self.delay_seconds!r}: must be seconds, more than 0: a number, or (least, most)"
+            )
+        if least > most:
+            raise ValueError(
+                f"delay_seconds={self.delay_seconds!r}: least is above most; say delay_seconds=({most!r}, {least!r})"
             )
 
     @property

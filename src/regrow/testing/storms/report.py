@@ -14,6 +14,8 @@ __all__ = ["ChaosReport", "Fault"]
 
 SHOWN: Final = 40
 """Faults that a report prints; all of them are in its fields."""
+REPR: Final = 200
+"""Characters of its ``repr``: pytest cuts a longer one in the middle."""
 LISTED: Final = 10
 """Children in a line of it."""
 
@@ -58,9 +60,12 @@ class Fault:
         return ", NOT healed" if self.owed else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ChaosReport:
-    """What ``chaos`` reports; ``str(report)`` is for reading. Children are told by their paths below the supervisor."""
+    """What ``chaos`` reports; ``str(report)`` is for reading. Children are told by their paths below the supervisor.
+
+    In a test, ``assert report.ok, str(report)``: of what is not a text pytest shows the ``repr`` only, which is a line.
+    """
 
     supervisor: str
     seed: int
@@ -93,6 +98,10 @@ class ChaosReport:
     """Where the living children of a supervisor are not those in its table. There should be none, ever."""
     ended: str | None = field(default=None)
     """Why the supervisor itself has ended, if it has."""
+    unmet: tuple[str, ...] = ()
+    """What was said in ``only=`` and ``spare=`` that nobody below the supervisor has been: mostly a slip."""
+    cut_short: str | None = None
+    """What ended the storm before its time, if that was the end of the program."""
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -111,8 +120,42 @@ class ChaosReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the tree stood it: no supervisor gave up, who had to come back is back, and the books are right."""
+        """Whether the tree stood it: no supervisor gave up, who had to come back is back, and the books are right.
+
+        Not, if that is not known: if the faults hit nobody, if there is something in ``unmet``, or the program ended.
+        """
+        return self._stood and not self._doubts()
+
+    @property
+    def hit_nobody(self) -> bool:
+        """Whether kills, crashes or delays were to come, and no fault was done. A failing start has to wait for one."""
+        return not self.faults and any(each.kind != "fail_start" for each in self.plan)
+
+    @property
+    def _stood(self) -> bool:
         return not (self.gave_up or self.waiting or self.misfits or self.ended)
+
+    def _doubts(self) -> list[str]:
+        """Why the storm tells little of the tree."""
+        return [
+            *((f"the program ended: {self.cut_short}",) if self.cut_short else ()),
+            *(("the storm hit nobody",) if self.hit_nobody else ()),
+            *((f"there was nobody for {_listed(self.unmet)}",) if self.unmet else ()),
+        ]
+
+    def _verdict(self) -> str:
+        stood = "the tree stood it" if self._stood else "the tree did NOT stand it"
+        if doubts := self._doubts():
+            return f"NOT ok: {'; '.join(doubts if self._stood else [stood, *doubts])}"
+        return stood
+
+    def __repr__(self) -> str:
+        troubles = {"gave up": self.gave_up, "waiting": self.waiting, "books": self.misfits}
+        told = [f"{title}: {_listed(labels)}" for title, labels in troubles.items() if labels]
+        text = f"below {self.supervisor}, seed {self.seed}, {len(self.faults)} faults: " + "; ".join(
+            [self._verdict(), *told]
+        )
+        return f"<ChaosReport {text if len(text) <= REPR else text[: REPR - 3] + '...'}>"
 
     def __str__(self) -> str:
         faults = [str(each) for each in sorted(self.plan, key=_order)[:SHOWN]]
@@ -138,7 +181,10 @@ class ChaosReport:
         )
         if self.ended is not None:
             lines.append(f"  ended     {self.supervisor} itself: {self.ended}")
-        lines.append("the tree stood it" if self.ok else "the tree did NOT stand it")
+        if self.unmet:
+            known = sorted({*self.survived, *self.healed, *self.finished, *self.gone, *self.waiting})
+            lines.append(f"  unknown   {_listed(self.unmet)}; there were: {_listed(known) or 'no children'}")
+        lines.append(self._verdict())
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -148,8 +194,10 @@ class ChaosReport:
             "restarts": self.restarts,
             "joined": self.joined,
             "ended": self.ended,
+            "cut_short": self.cut_short,
+            "hit_nobody": self.hit_nobody,
         }
-        names = ("gave_up", "gone", "waiting", "crashes", "misfits")
+        names = ("gave_up", "gone", "waiting", "crashes", "misfits", "unmet")
         return {
             "supervisor": self.supervisor,
             "seed": self.seed,

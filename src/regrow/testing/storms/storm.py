@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Final
 
-from regrow.kernel.errors import NoProcess, StartError
+from regrow.kernel.errors import InvalidName, NoProcess, StartError
 from regrow.kernel.events import attach, detach
 from regrow.kernel.process import ENDING, Process
 from regrow.kernel.reasons import KILLED, NOPROC, describe
@@ -23,7 +23,7 @@ from regrow.kernel.targets import Target, resolve
 from regrow.supervision.base import BaseSupervisor
 from regrow.testing.reports import CrashReport, tolerate
 from regrow.testing.storms.census import Census, Member
-from regrow.testing.storms.errors import ChaosError, may_follow_from_chaos
+from regrow.testing.storms.errors import ChaosError, OverlappingStorm, may_follow_from_chaos
 from regrow.testing.storms.faults import Crash, Delay, can_crash, can_delay, kill
 from regrow.testing.storms.plan import Planned, Rates, draw
 from regrow.testing.storms.report import ChaosReport, Fault
@@ -37,6 +37,8 @@ GLANCE: Final = 0.01
 """Seconds between two looks at whether they have had it."""
 TURNS: Final = 5
 CRASHES_KEPT: Final = 100
+_on: Final[list[Census]] = []
+"""The storms that are on, by what they know of their trees."""
 
 
 class Storm:
@@ -120,7 +122,12 @@ class Storm:
     async def __aenter__(self) -> Storm:
         if self._census is not None:
             raise RuntimeError("this storm has been run already: call chaos(...) for another one")
-        process = resolve(self._sup)
+        try:
+            process = resolve(self._sup)
+        except InvalidName:
+            raise TypeError(
+                f"chaos(sup) takes a supervisor, as a handle, pid or name; {self._sup!r} is none"
+            ) from None
         if process is None:
             raise NoProcess(NOPROC, self._sup, "chaos")
         if not isinstance(process.server, BaseSupervisor):
@@ -146,12 +153,15 @@ class Storm:
         self._over = self._loop.create_future()
         census = self._census = Census(top, self._now)
         census.begin()
-        self._undo.append(census.end)
         try:
+            _check_alone(census)
             self._aim.know(census.living.values())
         except BaseException:
             census.end()
             raise
+        _on.append(census)
+        self._undo.append(census.end)
+        self._undo.append(lambda: _on.remove(census))
         for member in census.living.values():
             self._look_at(member)
         census.changed, census.may_start = self._look_at, self._may_start
@@ -212,7 +222,12 @@ class Storm:
             crashes=tuple(self._crashes),
             misfits=tuple(census.misfits()),
             ended=self._ended,
-            **{name: tuple(labels) for name, labels in fates.items()},
+            unmet=tuple(self._aim.unmet),
+            survived=tuple(fates["survived"]),
+            healed=tuple(fates["healed"]),
+            finished=tuple(fates["finished"]),
+            waiting=tuple(fates["waiting"]),
+            gone=tuple(fates["gone"]),
         )
 
     def _now(self) -> float:
@@ -307,6 +322,7 @@ class Storm:
 
     def _may_start(self, member: Member) -> None:
         """Somebody is about to be started; raises if that is to fail."""
+        self._aim.meet(member)
         if self._armed and self._aim.includes(member):
             fault = self._armed.popleft()
             self._done(fault, member)
@@ -319,6 +335,7 @@ class Storm:
         self._targets.pop(member, None)
         self._spared.pop(member, None)
         if member.process is not None and member.up:
+            self._aim.meet(member)
             if self._aim.spares(member):
                 self._spared[member] = None
             elif self._aim.includes(member):
@@ -337,6 +354,15 @@ class Storm:
         if len(self._crashes) < CRASHES_KEPT:
             who = fields["kind"] if member is None else member.label
             self._crashes.append(f"{who}: {describe(fields['reason'])}")
+
+
+def _check_alone(census: Census) -> None:
+    for other in _on:
+        if census.runtime is other.runtime and (census.pid in other.living or other.pid in census.living):
+            raise OverlappingStorm(
+                f"a storm is on already below {other.top.label}, whose tree overlaps that of {census.top.label}: each "
+                "would take the other's faults for its own. Wait until it is over"
+            )
 
 
 def _may_be_ours(report: CrashReport) -> bool:
