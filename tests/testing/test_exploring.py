@@ -244,7 +244,8 @@ def test_a_failure_is_raised_with_the_text_that_plays_it_again() -> None:
     assert replay.count("=") == 1
     assert "first_come.<locals>.come goes on at test_exploring.py:" in note
     assert f"<- {replay}" in note
-    assert caught.traceback[2].name == "first_come"  # below explore itself, and none of the frames that ran it
+    # Below explore itself, and none of the frames that ran it.
+    assert caught.traceback[2].name == "first_come"
     with pytest.raises(AssertionError) as again:
         explore(first_come, replay=replay)
     assert again.value.__notes__[0].splitlines()[1:] == note.splitlines()[1:]

@@ -99,6 +99,7 @@ def _run_alone(
 def _launch(
     me: Process, spec: ChildSpec[Any], server: type[GenServer], args: tuple[Any, ...]
 ) -> Stepwise[Started]:
+    made: Process | Starting | None = None
     try:
         made = launch(
             behaviour_of(server),

@@ -160,7 +160,7 @@ def find_failing_schedule(
     '0=1'
     """
     _check(scenario, schedules, strategy, preemptions, max_steps)
-    allowed = tuple(allow) if isinstance(allow, tuple | list) else (allow,)
+    allowed = tuple(allow) if isinstance(allow, Sequence) else (allow,)
 
     def play(chooser: Chooser, traced: bool = False) -> Run:
         return run_schedule(scenario, chooser, allow=allowed, max_steps=max_steps, traced=traced)
