@@ -11,6 +11,7 @@ A look goes over every process, every child in a table, every call and every exi
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from contextlib import contextmanager
@@ -285,8 +286,8 @@ def install() -> None:
     """Look at every runtime from now on."""
     for module in (mailbox, scheduler, receiving):
         module.deque = Mailbox  # type: ignore[attr-defined]  # the name by which they make mailboxes
-    for module in (handles, rendezvous):
-        module.run_inline = _probed(module.run_inline)
+    rendezvous.run_inline = _probed(rendezvous.run_inline)
+    handles.exception = _on_the_fast_path  # what a call asks last before it runs inline without run_inline
     Steps._step = _stepping(Steps._step)  # type: ignore[method-assign]  # each step of every coroutine
     Request.__init__ = _asking(Request.__init__)  # type: ignore[method-assign]  # each call that has to wait
     on_new_runtime(_fit_out)
@@ -311,13 +312,23 @@ def _fit_out(rt: Runtime) -> None:
 
 def _probed(run_inline: Callable[..., Any]) -> Callable[..., Any]:
     def probed(process: Process, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        checker = checker_of(process.runtime)
-        if checker is not None:
-            checker.last = f"{process.behaviour.name} {process.pid} handles {_named(function)} inline"
-            _may_handle(checker, process)
+        _handles_inline(process, function)
         return run_inline(process, function, args, kwargs)
 
     return probed
+
+
+def _on_the_fast_path() -> BaseException | None:
+    call = sys._getframe(1).f_locals
+    _handles_inline(call["process"], call["function"])
+    return sys.exception()
+
+
+def _handles_inline(process: Process, function: Callable[..., Any]) -> None:
+    checker = checker_of(process.runtime)
+    if checker is not None:
+        checker.last = f"{process.behaviour.name} {process.pid} handles {_named(function)} inline"
+        _may_handle(checker, process)
 
 
 def _stepping(step: Callable[..., Any]) -> Callable[..., Any]:

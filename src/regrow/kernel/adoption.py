@@ -88,6 +88,7 @@ def _task_done(task: asyncio.Task[object]) -> None:
     extra = process.extra
     if process.status >= EXITING:
         rt.dying -= 1
+        rt.heed()
     if process.status == DEAD or extra is None:
         return
     if process.status == EXITING:

@@ -144,6 +144,7 @@ def _cut(process: Process, extra: Extra, grace: float) -> None:
         if not extra.cut:
             extra.cut = True
             rt.dying += 1
+            rt.heed()
         _wake_adopted(process, extra)
     elif not extra.cut:
         extra.cut = True

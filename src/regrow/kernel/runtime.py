@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from regrow.kernel.errors import NoCurrentProcess, RuntimeClosed, WrongThread
 
 if TYPE_CHECKING:
+    from regrow.kernel.probes import Probe
     from regrow.kernel.process import Pid, Process
     from regrow.kernel.timers import Expiries
 
@@ -36,6 +37,7 @@ class Runtime:
 
     __slots__ = (
         "__weakref__",
+        "alert",
         "armed",
         "closed",
         "current",
@@ -51,6 +53,7 @@ class Runtime:
         "on_close",
         "outbox",
         "parts",
+        "probes",
         "processes",
         "run_queue",
         "scheduler",
@@ -73,6 +76,8 @@ class Runtime:
         self.globals: dict[Any, Process] = {}
         self.tasks: dict[asyncio.Task[Any], Process] = {}  # adopted asyncio tasks
         self.dying = 0  # adopted tasks whose exit is decided, and which have not ended
+        self.probes: tuple[Probe, ...] = ()
+        self.alert = False  # see heed
         self.run_queue: deque[Process] = deque()
         self.armed = False
         self.outbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # signals on their way
@@ -113,7 +118,7 @@ class Runtime:
             try:
                 sys._getframe(int(sys.getrecursionlimit() * (1 - HEADROOM)))
             except ValueError:
-                self.slice_frame = frame if self.inline == "on" else None
+                self.slice_frame = frame if self.inline == "on" and not self.probes else None
             else:
                 return False
         return True
@@ -121,6 +126,14 @@ class Runtime:
     def _end_slice(self) -> None:
         self.slice_armed = False
         self.slice_end = 0.0
+        self.slice_frame = None
+
+    def heed(self) -> None:
+        """Something has changed that every message has to look at: the end of it all, one who is dying, a probe.
+
+        The shortest ways look at ``alert`` alone; no call takes one before it has come to ``may_inline`` again.
+        """
+        self.alert = self.closed or self.dying > 0 or bool(self.probes)
         self.slice_frame = None
 
     # --- the run queue ---------------------------------------------------------------------------------------------
@@ -153,6 +166,7 @@ class Runtime:
         global _last
         self.closed = True
         self.slice_end = 0.0
+        self.heed()
         if _last is self:
             _last = None
 

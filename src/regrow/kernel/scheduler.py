@@ -9,13 +9,14 @@ when that has ended. One message at a time, either way.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
 
-from regrow.kernel import death, reports
+from regrow.kernel import death, probes, reports
 from regrow.kernel.mailbox import TIMEOUT, put
 from regrow.kernel.process import (
     BUSY,
@@ -93,6 +94,8 @@ def _turn(process: Process, end: float, context: Context) -> None:
             function, args, kwargs, request = envelope
             if function is None:
                 function, args, kwargs = info, (args,), NO_KEYWORDS
+                if rt.probes:
+                    function = probes.sending(process, function, "handle_info", "info")
             process.status = RUNNING
             extra = process.extra
             if extra is not None and (extra.patience_timer or extra.debug or extra.alarmed):
@@ -138,7 +141,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
 
 def handler_raised(process: Process, error: BaseException, envelope: Envelope) -> bool:
     """As ``death.handler_failed``; what wants to end the program goes on to the loop when the process is dead."""
-    if arguments_refused(error) and process.status < EXITING and _from_client(process, envelope):
+    if arguments_refused(error, envelope[0]) and process.status < EXITING and _from_client(process, envelope):
         if process.request is not None:
             process.request.fail(error.with_traceback(None))
         else:
@@ -153,14 +156,17 @@ def handler_raised(process: Process, error: BaseException, envelope: Envelope) -
     return lives
 
 
-def arguments_refused(error: BaseException) -> bool:
-    """Whether the handler was never entered, since the arguments did not fit it: that is who sent them to blame.
+def arguments_refused(error: BaseException, function: Callable[..., Any] | None) -> bool:
+    """Whether the handler *function* was never entered, since the arguments did not fit it: its sender is to blame.
 
-    To be asked where the handler is called: the traceback then has that frame alone.
+    To be asked where the handler is called: the traceback then has that frame alone, and those of probes before it.
     """
-    return (
-        type(error) is TypeError and error.__traceback__ is not None and error.__traceback__.tb_next is None
-    )
+    if type(error) is not TypeError:
+        return False
+    frames, trace = 0, error.__traceback__
+    while trace is not None:
+        frames, trace = frames + 1, trace.tb_next
+    return frames == 1 + probes.depth_of(function)
 
 
 def _from_client(process: Process, envelope: Envelope) -> bool:

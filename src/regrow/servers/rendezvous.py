@@ -18,6 +18,7 @@ from regrow.kernel import death, scheduler
 from regrow.kernel.adoption import current_process, who_asks
 from regrow.kernel.errors import CallingSelf, Deadlock
 from regrow.kernel.mailbox import put
+from regrow.kernel.probes import asking, sending
 from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
 from regrow.kernel.runtime import Runtime
 from regrow.kernel.steps import discard, start_steps
@@ -61,17 +62,30 @@ def run_inline(process: Process, function: Callable[..., Any], args: Any, kwargs
     try:
         result = process.context.copy().run(function, process.server, *args, **kwargs)
     except BaseException as error:
-        rt.current = before
-        if scheduler.arguments_refused(error):
-            process.status = IDLE
-            raise
-        return Raised(error)
+        return inline_raised(process, before, function, error)
     rt.current = before
+    return inline_returned(process, before, (function, args, kwargs, None), result)
+
+
+def inline_raised(
+    process: Process, before: Process | None, function: Callable[..., Any], error: BaseException
+) -> Raised:
+    """The handler of an inline call raised, and *before* is current again. Call it where that is caught."""
+    process.runtime.current = before
+    if scheduler.arguments_refused(error, function):
+        process.status = IDLE
+        raise error
+    return Raised(error)
+
+
+def inline_returned(process: Process, before: Process | None, envelope: Envelope, result: Any) -> Any:
+    """The handler of an inline call returned *result*: what that comes to, and the server is at rest again."""
     if process.status == INLINE and process.mailbox is None and process.request is None:
         if type(result) not in NOT_DONE:
             process.status = IDLE
     else:
-        result = _settled(process, (function, args, kwargs, None), result)
+        result = _settled(process, envelope, result)
+    rt = process.runtime
     if (rt.dying or (before is not None and before.status >= EXITING)) and type(result) not in NOT_DONE:
         who_asks(rt)  # its own exit comes before the reply
     return result
@@ -141,6 +155,8 @@ async def meet(
     raises: tuple[type[Exception], ...],
     label: str,
     frame: FrameType,
+    *,
+    probed: bool = False,
 ) -> Any:
     """Call *function* of the server *process*, and give its reply. *frame* is whose stack it may use."""
     rt = process.runtime
@@ -153,6 +169,8 @@ async def meet(
             f"{process!r} called itself by {label} and would wait for itself for ever. "
             f"On self, `await self.{label}(...)` runs the function at once"
         )
+    if rt.probes and not probed:
+        return await _probed(process, function, args, kwargs, timeout, raises, label, frame)
     if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
         result = run_inline(process, function, args, kwargs)
         if type(result) not in NOT_DONE:
@@ -167,6 +185,28 @@ async def meet(
     waiting = _wait(request, caller, timeout)
     del request  # it will hold the exception, and the exception this frame
     return await waiting
+
+
+async def _probed(
+    process: Process,
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    timeout: float | None,
+    raises: tuple[type[Exception], ...],
+    label: str,
+    frame: FrameType,
+) -> Any:
+    """The same, while somebody watches calls."""
+    over = asking(process, label)
+    try:
+        function = sending(process, function, label, "call")
+        reply = await meet(process, function, args, kwargs, timeout, raises, label, frame, probed=True)
+    except BaseException as error:
+        over(error)
+        raise
+    over(None)
+    return reply
 
 
 async def ask(

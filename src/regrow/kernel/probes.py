@@ -1,0 +1,82 @@
+"""Probes: how somebody outside watches messages being sent and handled.
+
+A *probe* is asked at each message what is to run in the handler's place, and so can time it, count it, or carry
+something along with it; and it is told when a call begins and ends. While there is none, nothing of it costs
+anything: the shortest ways of a message are closed when one is installed, and open again when the last has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+from weakref import WeakKeyDictionary
+
+from regrow.kernel.process import Process
+from regrow.kernel.runtime import Runtime
+
+__all__ = ["Kind", "Probe", "asking", "depth_of", "install", "remove", "sending"]
+
+Kind = Literal["call", "cast", "info"]
+"""What a message is: one with an answer, one without, or a plain one that is none of the server's own."""
+
+Handler = Callable[..., Any]
+Answered = Callable[[BaseException | None], object]
+
+
+class Probe(Protocol):
+    """What is installed. Both functions run in the middle of things, so they only note down."""
+
+    def sending(self, process: Process, function: Handler, label: str, kind: Kind) -> Handler:
+        """Give what is to run in the place of *function*, as ``f(server, *args, **kwargs)``, in the server.
+
+        It is asked for a call and a cast by the sender, and for any other message when its turn has come. What it
+        gives returns what *function* returns, a coroutine if that is one, and raises what that raises.
+        """
+        ...
+
+    def asking(self, process: Process, label: str) -> Answered | None:
+        """A call to *process* begins; what this gives is called when the caller goes on, with the error if any."""
+        ...
+
+
+def install(rt: Runtime, probe: Probe) -> None:
+    """Let *probe* see the messages of all processes from now on."""
+    rt.probes = (*rt.probes, probe)
+    rt.heed()
+
+
+def remove(rt: Runtime, probe: Probe) -> None:
+    """Take *probe* away again; messages that are on their way still run what it gave for them."""
+    rt.probes = tuple(each for each in rt.probes if each is not probe)
+    rt.heed()
+
+
+def sending(process: Process, function: Handler, label: str, kind: Kind) -> Handler:
+    """What runs in the place of *function*, when all probes have been asked."""
+    for probe in process.runtime.probes:
+        around = probe.sending(process, function, label, kind)
+        if around is not function:
+            _depths[around] = 1 + _depths.get(function, 0)
+            function = around
+    return function
+
+
+_depths: WeakKeyDictionary[Handler, int] = WeakKeyDictionary()  # how many probes stand round a handler
+
+
+def depth_of(function: Handler | None) -> int:
+    """How many probes stand round *function*: as many frames, before its own."""
+    return 0 if function is None else _depths.get(function, 0)
+
+
+def asking(process: Process, label: str) -> Answered:
+    """What is to be called when this call, which begins now, has ended."""
+    answered = [
+        told for probe in process.runtime.probes if (told := probe.asking(process, label)) is not None
+    ]
+
+    def over(error: BaseException | None) -> None:
+        for each in reversed(answered):
+            each(error)
+
+    return over
