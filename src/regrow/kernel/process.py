@@ -174,6 +174,7 @@ class Behaviour:
         "kind",
         "max_mailbox",
         "name",
+        "name_for",
         "shutdown",
         "terminate",
         "trap_exits",
@@ -193,6 +194,7 @@ class Behaviour:
         trap_exits: bool = False,
         children: Callable[[Any], Iterable[Pid]] | None = None,
         max_mailbox: int | None = None,
+        name_for: Callable[..., Any] | None = None,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -205,6 +207,7 @@ class Behaviour:
         self.trap_exits = trap_exits
         self.children = children  # of a supervisor: whom it would leave behind
         self.max_mailbox = max_mailbox
+        self.name_for = name_for  # makes a name of the arguments of a start
 
 
 class Extra:

@@ -23,6 +23,7 @@ __all__ = [
     "exit_signal",
     "kill",
     "link",
+    "link_child",
     "linked_to",
     "monitor",
     "stop_signal",
@@ -52,6 +53,16 @@ def link(one: Process, other: Process) -> None:
         one.linked = True
     else:
         _links(one)[other.pid] = other
+
+
+def link_child(parent: Process, child: Process) -> None:
+    """As ``link``, for a child that was born just now."""
+    child.linked = True
+    extra = parent.extra
+    if extra is not None and extra.links is not None:
+        extra.links[child.pid] = child
+    else:
+        _links(parent)[child.pid] = child
 
 
 def unlink(one: Process, other: Process) -> None:

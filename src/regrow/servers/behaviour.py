@@ -11,8 +11,8 @@ __all__ = ["behaviour_of", "keywords_of"]
 
 def behaviour_of(server: type[Any]) -> Behaviour:
     """The behaviour of *server*'s processes, made when it is first needed."""
-    found: Behaviour | None = server.__dict__.get("_regrow_behaviour")
-    if found is None:
+    found: Behaviour | None = getattr(server, "_regrow_behaviour", None)
+    if found is None or found.kind is not server:  # the one of a base class
         found = server._regrow_behaviour = _make(server)
     return found
 
@@ -43,6 +43,7 @@ def _make(server: type[Any]) -> Behaviour:
         trap_exits=keywords.get("trap_exits", False) or supervises,
         children=server._child_pids if supervises else None,
         max_mailbox=keywords.get("max_mailbox"),
+        name_for=getattr(server, "name_for", None),
     )
 
 

@@ -44,7 +44,7 @@ from regrow.kernel.runtime import runtime
 from regrow.kernel.targets import Target, resolve
 from regrow.kernel.timers import checked_seconds
 from regrow.servers.calls import Declared
-from regrow.servers.child_spec import ChildSpec
+from regrow.servers.child_spec import ChildSpec, with_arguments
 from regrow.servers.handles import handle_by_name, handle_of, patient
 from regrow.servers.options import SPEC_KEYS, ClassKeywords, Options, StartOptions, check_keywords
 from regrow.servers.scope import Scope
@@ -137,11 +137,11 @@ class GenServer:
         >>> spec.args, spec.restart, spec.shutdown
         (('g1',), 'transient', 2.0)
         """
-        server = _class(cls)
-        own: Options[P, T] | None = server.__dict__.get("_regrow_options")
-        if own is None:
-            own = server._regrow_options = Options(server, {})
-        return own.child_spec(*args, **kwargs)
+        own: ChildSpec[T] | None = getattr(cls, "_regrow_spec", None)
+        if own is None or own.start is not cls:  # the one of a base class
+            server = _class(cls)
+            own = server._regrow_spec = Options[P, T](server, {}).child_spec_without_arguments()
+        return with_arguments(own, args, kwargs)
 
     @classmethod
     def scope(cls: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Scope[T]:

@@ -118,8 +118,8 @@ class Handle:
 
 def handle_class(server: type[Any]) -> type[Any]:
     """The handle class of *server*, made when it is first needed."""
-    made = server.__dict__.get("_regrow_handle_class")
-    if made is None:
+    made = getattr(server, "_regrow_handle_class", None)
+    if made is None or made._server is not server:  # the one of a base class
         made = _make_class(server)
         server._regrow_handle_class = made
     found: type[Any] = made
@@ -259,23 +259,25 @@ def _address_of(kind: type[Any]) -> tuple[str, str]:
     return kind.__module__, kind.__qualname__  # the same for a class that was loaded again
 
 
+class _Blank(Handle):
+    """A handle while it is made: it can be written to, and is one of its server's from the moment it is done."""
+
+    __slots__ = ()
+    __setattr__ = object.__setattr__  # type: ignore[assignment]  # what the others refuse
+    __delattr__ = object.__delattr__  # one slot holds both, so that only with both the plain C function stands there
+
+
 def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
-    handle = object.__new__(kind)
-    _set_target(handle, target)
-    _set_timeout(handle, timeout)
+    handle: Any = object.__new__(_Blank)
+    handle._target = target
+    handle._timeout = timeout
+    handle.__class__ = kind
     return handle
-
-
-_set_target = Handle.__dict__["_target"].__set__
-_set_timeout = Handle.__dict__["_timeout"].__set__
 
 
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
-    handle = object.__new__(server.__dict__.get("_regrow_handle_class") or handle_class(server))
-    _set_target(handle, process)
-    _set_timeout(handle, ...)
-    return handle
+    return new(handle_class(server), process)
 
 
 def handle_by_name(server: type[Any], name: Any) -> Any:

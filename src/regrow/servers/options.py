@@ -6,7 +6,7 @@ checked as ever. What is said nearest counts: here, else in the class header, el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from sys import _getframe
 from types import FrameType
 from typing import Any, Final, Generic, ParamSpec, TypedDict, TypeVar, cast
@@ -21,7 +21,7 @@ from regrow.servers.child_spec import DEBUG, ChildSpec, Restart, ShutdownTime, w
 from regrow.servers.handles import handle_of
 from regrow.servers.scope import Ended, Scope
 
-__all__ = ["SPEC_KEYS", "ClassKeywords", "Options", "StartOptions", "check_keywords", "name_of"]
+__all__ = ["SPEC_KEYS", "ClassKeywords", "Options", "StartOptions", "check_keywords"]
 
 P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
@@ -106,11 +106,11 @@ class Options(Generic[P, T_co]):
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
         if self._spec is None:
-            self._spec = self._first_spec()
+            self._spec = self.child_spec_without_arguments()
         return with_arguments(self._spec, args, kwargs)
 
-    def _first_spec(self) -> ChildSpec[T_co]:
-        """The spec without arguments, checked: those of all children started by these options are made from it."""
+    def child_spec_without_arguments(self) -> ChildSpec[T_co]:
+        """The spec, checked, that those of all children started by these options are made from."""
         server, given = self._server, self._given
         refuse_abstract(server, "a child")
         header = keywords_of(server)
@@ -154,11 +154,11 @@ class Options(Generic[P, T_co]):
             server,
             args,
             kwargs,
-            parent=current_process(),
+            current_process(),
+            self._name,
+            self._timeout,
+            self._debug,
             linked=linked,
-            name=name_of(server, self._name, args, kwargs),
-            timeout=self._timeout,
-            debug=self._debug,
             frame=frame,
             ended=ended,
         )
@@ -174,10 +174,3 @@ def refuse_abstract(server: type[Any], become: str) -> None:
         )
 
 
-def name_of(server: type[Any], given: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """The name to start under: the one given, else what the class makes of the arguments by ``name_for``."""
-    if given is None:
-        namer: Callable[..., Any] | None = getattr(server, "name_for", None)
-        if namer is not None:
-            return namer(*args, **kwargs)
-    return given

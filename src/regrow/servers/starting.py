@@ -52,20 +52,22 @@ def launch(
     start: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    *,
     parent: Process,
-    linked: bool = True,
     name: Any = None,
     timeout: float | None = None,
     debug: tuple[str, ...] = (),
+    *,
+    linked: bool = True,
     frame: FrameType | None = None,
     ended: Callable[[Process, object], None] | None = None,
 ) -> Process | Starting:
     """Start a server process under *parent*, who is current. Gives it, or what waits for its start.
 
-    Raises AlreadyStarted for a name that is taken, StartIgnored, and StartError for whatever else goes wrong.
+    Without a *name*, it has the one that its class makes of the arguments, if it does. Raises AlreadyStarted for a name that is taken, StartIgnored, and StartError for whatever else goes wrong.
     """
     rt = parent.runtime
+    if name is None and behaviour.name_for is not None:
+        name = behaviour.name_for(*args, **kwargs)
     if name is not None:
         check_name(name)
         holder = find(rt, name)
@@ -73,7 +75,7 @@ def launch(
             raise AlreadyStarted(holder.pid, name)
     process = born(rt, behaviour, parent, STARTING)
     if linked:
-        signals.link(parent, process)
+        signals.link_child(parent, process)
     else:
         process.more().free = True
     if ended is not None:
@@ -101,15 +103,19 @@ def launch(
         process.more().boot = lambda: _boot_from_queue(process, start, args, kwargs)
         rt.schedule(process)
         return _started(process, future, timeout)
-    before, rt.current = rt.current, process
+    before = rt.current
+    rt.current = process
     try:
-        result = process.context.copy().run(_create, process, start, args, kwargs)
+        context = process.context.copy()
+        process.server = server = context.run(start, *args, **kwargs)
+        boot = behaviour.boot
+        result = None if boot is None else context.run(_boot, process, boot, server)
     except BaseException as error:
         rt.current = before
         failure = _failure(process, error)
         raise failure from failure.__cause__
     rt.current = before
-    if type(result) is CoroutineType:
+    if result is not None:
         future = _acknowledgement(process)
         _go_on(process, result)
         return _started(process, future, timeout)
@@ -124,11 +130,12 @@ def launch(
 
 def _create(process: Process, start: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Runs as the new process: make the state, and let it set itself up."""
-    server = start(*args, **kwargs)
-    process.server = server
+    process.server = server = start(*args, **kwargs)
     boot = process.behaviour.boot
-    if boot is None:
-        return None
+    return None if boot is None else _boot(process, boot, server)
+
+
+def _boot(process: Process, boot: Callable[[Any], Any], server: Any) -> Coroutine[Any, Any, Any] | None:
     result = boot(server)
     if result is not None and type(result) is not CoroutineType:
         raise _bad_result(process, result)

@@ -32,20 +32,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
 from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored
-from regrow.kernel.process import Pid
+from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import is_clean
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
+from regrow.servers.handles import handle_of
 from regrow.servers.options import ClassKeywords
 from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
-from regrow.supervision.reports import MAX_RESTARTS, Report, report
+from regrow.supervision.reports import MAX_RESTARTS, Report, progress_is_told, report
 from regrow.supervision.shutdown import stop_together
 from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec, without_arguments
-from regrow.supervision.starts import shown, start_child
+from regrow.supervision.starts import Started, begin_child, shown, start_child
 from regrow.supervision.starts_by_init import StartsByInit
 from regrow.supervision.stepwise import Stepwise, drive
 
@@ -212,13 +213,21 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         limit = self._flags.limit
         if len(self._table) + len(self._restarting) >= limit:
             raise MaxChildren(limit)
-        return drive(self._start(spec))
+        begun = begin_child(self._me, spec, self._flags.extra_arguments, self._table)
+        if type(begun) is not Process:
+            return drive(self._go_on_starting(spec, begun))
+        self._add(spec, begun.pid)
+        return handle_of(spec.start, begun)  # type: ignore[arg-type]  # a class, for it has given a process at once
 
-    def _start(self, spec: ChildSpec[Any]) -> Stepwise[Any]:
-        started = yield from start_child(self._me, spec, self._flags.extra_arguments, known=self._table)
-        self._table[started.pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
-        self._report("progress", spec, started.pid, None)
+    def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
+        started = yield from steps
+        self._add(spec, started.pid)
         return started.answer
+
+    def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
+        self._table[pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
+        if progress_is_told(self._me.runtime):
+            self._report("progress", spec, pid, None)
 
     def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         """What has to be known of a child that is never started again; children of a kind share it."""

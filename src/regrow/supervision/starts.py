@@ -1,6 +1,7 @@
 """Starting one child, whatever kind of start its spec has.
 
-A server class is started by the kernel's own way. Any other start function is simply called, as the
+A server class is started by the kernel's own way, and if that is plain it is over when ``begin_child`` returns; else,
+and for a start function, there are steps left to take. Any other start function is simply called, as the
 supervisor, and must give back the process it started: as a handle, as a pid, or as
 ``StartResult(pid, info)``. What comes back is linked to the supervisor if it was not, and what a failed
 start leaves running is killed, so that nobody is left behind. Whatever goes wrong comes out as a
@@ -28,7 +29,6 @@ from regrow.servers.behaviour import behaviour_of
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
-from regrow.servers.options import name_of
 from regrow.servers.starting import Starting, StartResult, launch
 from regrow.supervision.errors import BadStart
 from regrow.supervision.exits import queued_exits
@@ -48,16 +48,40 @@ def start_child(
     me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any] = (), *, known: Container[Pid]
 ) -> Stepwise[Started]:
     """Start what ``spec`` says, as the supervisor ``me`` with the children ``known``. Raises ``StartError``."""
+    begun = begin_child(me, spec, extra_arguments, known)
+    if type(begun) is not Process:
+        return (yield from begun)
+    handle = handle_of(spec.start, begun)  # type: ignore[arg-type]  # it was a class, for a process was made at once
+    return Started(begun.pid, handle, handle)
+
+
+def begin_child(
+    me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any], known: Container[Pid]
+) -> Process | Stepwise[Started]:
+    """The same, as far as it goes at once: a server that has started already, or the steps that are left."""
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
+    if _attendants:
+        return _attended(me, spec, args, known)
     if isinstance(start, type) and issubclass(start, GenServer):
-        steps = _launch(me, spec, start, args)
-    else:
-        steps = _run_alone(me, spec, args, known)
-    return _attended(me, spec, steps) if _attendants else steps
+        made = _launch(me, spec, start, args)
+        return made if type(made) is Process else _launched(me, start, made)
+    return _steps(me, spec, args, known)
 
 
-def _attended(me: Process, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Started]:
+def _steps(
+    me: Process, spec: ChildSpec[Any], args: tuple[Any, ...], known: Container[Pid]
+) -> Stepwise[Started]:
+    start: Any = spec.start
+    if not (isinstance(start, type) and issubclass(start, GenServer)):
+        return (yield from _run_alone(me, spec, args, known))
+    return (yield from _launched(me, start, _launch(me, spec, start, args)))
+
+
+def _attended(
+    me: Process, spec: ChildSpec[Any], args: tuple[Any, ...], known: Container[Pid]
+) -> Stepwise[Started]:
+    steps = _steps(me, spec, args, known)
     for attendant in _attendants:
         steps = attendant(me, spec, steps)
     return steps
@@ -98,19 +122,19 @@ def _run_alone(
 
 def _launch(
     me: Process, spec: ChildSpec[Any], server: type[GenServer], args: tuple[Any, ...]
-) -> Stepwise[Started]:
-    made: Process | Starting | None = None
+) -> Process | Starting:
     try:
-        made = launch(
-            behaviour_of(server),
-            server,
-            args,
-            spec.kwargs,
-            parent=me,
-            name=name_of(server, spec.name, args, spec.kwargs),
-            timeout=spec.timeout,
-            debug=spec.debug,
+        return launch(
+            behaviour_of(server), server, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug
         )
+    except StartError:
+        raise
+    except BaseException as error:
+        raise _failure(me, error) from None
+
+
+def _launched(me: Process, server: type[GenServer], made: Process | Starting) -> Stepwise[Started]:
+    try:
         process: Process = (yield made) if isinstance(made, Starting) else made
     except StartError:
         raise

@@ -152,7 +152,7 @@ class RegistryServer(GenServer):
             RegistryPartition,
             (table, f"partition {index} of {self._name!r}"),
             {},
-            parent=self._process,
+            self._process,
         )
         process = started if isinstance(started, Process) else await started
         signals.watch(process, lambda _process, _reason: table.clear())

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from regrow.kernel.errors import StartError
 from regrow.servers.child_spec import ChildSpec
-from regrow.servers.options import name_of
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import Flags
@@ -72,11 +71,9 @@ class DynamicSupervisorMachine(SupervisorMachineBase[DynamicSupervisorModel]):
     def _do_start_child(self, operation: Operation) -> list[Call]:
         number = operation.number % len(self.children)
         spec = self.children[number]
-        name = (
-            name_of(spec.start, spec.name, spec.args, spec.kwargs)
-            if isinstance(spec.start, type)
-            else spec.name
-        )
+        name, name_for = spec.name, getattr(spec.start, "name_for", None)
+        if name is None and name_for is not None:
+            name = name_for(*spec.args, **spec.kwargs)
         if name is not None and any(self._started_of[each] == number for each in self._pending()):
             return []  # its name is taken
         child_id = f"{getattr(spec.start, '__qualname__', spec.start)} {len(self._started_of) + 1}"
