@@ -182,7 +182,10 @@ def _calling(member: Call[Any, Any]) -> Callable[..., Any]:
                 process.status = INLINE
                 rt.current = process
                 try:
-                    result = process.context.copy().run(function, process.server, *args, **kwargs)
+                    if kwargs:
+                        result = process.context.copy().run(function, process.server, *args, **kwargs)
+                    else:
+                        result = process.context.copy().run(function, process.server, *args)
                 except BaseException as error:
                     result = inline_raised(process, before, function, error)
                 else:
@@ -277,7 +280,14 @@ def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
 
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
-    return new(handle_class(server), process)
+    kind = getattr(server, "_regrow_handle_class", None)
+    if kind is None or kind._server is not server:
+        kind = handle_class(server)
+    handle: Any = object.__new__(_Blank)
+    handle._target = process
+    handle._timeout = ...
+    handle.__class__ = kind
+    return handle
 
 
 def handle_by_name(server: type[Any], name: Any) -> Any:

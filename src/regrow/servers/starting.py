@@ -107,7 +107,9 @@ def launch(
     rt.current = process
     try:
         context = process.context.copy()
-        process.server = server = context.run(start, *args, **kwargs)
+        # Without the empty ** it is measurably quicker, here and wherever a handler is called.
+        server = context.run(start, *args, **kwargs) if kwargs else context.run(start, *args)
+        process.server = server
         boot = behaviour.boot
         result = None if boot is None else context.run(_boot, process, boot, server)
     except BaseException as error:

@@ -29,6 +29,7 @@ all children are told at the same time, and it ends when the last of them is gon
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from logging import DEBUG
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
 from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored
@@ -43,7 +44,7 @@ from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
-from regrow.supervision.reports import MAX_RESTARTS, Report, progress_is_told, report
+from regrow.supervision.reports import MAX_RESTARTS, Report, logger, report
 from regrow.supervision.shutdown import stop_together
 from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec, without_arguments
 from regrow.supervision.starts import Started, begin_child, shown, start_child
@@ -226,7 +227,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
 
     def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
         self._table[pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
-        if progress_is_told(self._me.runtime):
+        if self._me.runtime.listeners or logger.isEnabledFor(DEBUG):
             self._report("progress", spec, pid, None)
 
     def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:

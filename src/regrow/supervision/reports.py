@@ -21,7 +21,6 @@ from typing import Any, Final, Literal
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import describe
 from regrow.kernel.reports import brief, write
-from regrow.kernel.runtime import Runtime
 from regrow.servers.child_spec import ChildSpec
 
 Report = Literal["start_error", "child_terminated", "shutdown_error", "shutdown", "progress"]
@@ -38,11 +37,6 @@ _HAPPENED: Final[dict[str, str]] = {
     "shutdown": "caused shutdown",
     "progress": "started",
 }
-
-
-def progress_is_told(rt: Runtime) -> bool:
-    """Whether anybody would hear of a child that has started: to be asked first where it has to be cheap."""
-    return bool(rt.listeners) or logger.isEnabledFor(logging.DEBUG)
 
 
 def report(

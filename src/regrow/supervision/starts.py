@@ -48,40 +48,47 @@ def start_child(
     me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any] = (), *, known: Container[Pid]
 ) -> Stepwise[Started]:
     """Start what ``spec`` says, as the supervisor ``me`` with the children ``known``. Raises ``StartError``."""
-    begun = begin_child(me, spec, extra_arguments, known)
-    if type(begun) is not Process:
-        return (yield from begun)
-    handle = handle_of(spec.start, begun)  # type: ignore[arg-type]  # it was a class, for a process was made at once
-    return Started(begun.pid, handle, handle)
+    return (yield from _steps(begin_child(me, spec, extra_arguments, known)))
 
 
 def begin_child(
-    me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any], known: Container[Pid]
+    me: Process,
+    spec: ChildSpec[Any],
+    extra_arguments: Sequence[Any],
+    known: Container[Pid],
+    *,
+    attended: bool = True,
 ) -> Process | Stepwise[Started]:
     """The same, as far as it goes at once: a server that has started already, or the steps that are left."""
+    if _attendants and attended:
+        return _attended(me, spec, extra_arguments, known)
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
-    if _attendants:
-        return _attended(me, spec, args, known)
-    if isinstance(start, type) and issubclass(start, GenServer):
-        made = _launch(me, spec, start, args)
-        return made if type(made) is Process else _launched(me, start, made)
-    return _steps(me, spec, args, known)
-
-
-def _steps(
-    me: Process, spec: ChildSpec[Any], args: tuple[Any, ...], known: Container[Pid]
-) -> Stepwise[Started]:
-    start: Any = spec.start
     if not (isinstance(start, type) and issubclass(start, GenServer)):
-        return (yield from _run_alone(me, spec, args, known))
-    return (yield from _launched(me, start, _launch(me, spec, start, args)))
+        return _run_alone(me, spec, args, known)
+    try:
+        made = launch(behaviour_of(start), start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
+    except StartError:
+        raise
+    except BaseException as error:
+        raise _failure(me, error) from None
+    return made if type(made) is Process else _launched(me, start, made)
+
+
+def _steps(begun: Process | Stepwise[Started]) -> Stepwise[Started]:
+    if type(begun) is not Process:
+        return (yield from begun)
+    child = shown(begun)
+    return Started(begun.pid, child, child)
 
 
 def _attended(
-    me: Process, spec: ChildSpec[Any], args: tuple[Any, ...], known: Container[Pid]
+    me: Process, spec: ChildSpec[Any], extra_arguments: Sequence[Any], known: Container[Pid]
 ) -> Stepwise[Started]:
-    steps = _steps(me, spec, args, known)
+    def unattended() -> Stepwise[Started]:
+        return (yield from _steps(begin_child(me, spec, extra_arguments, known, attended=False)))
+
+    steps = unattended()
     for attendant in _attendants:
         steps = attendant(me, spec, steps)
     return steps
@@ -120,26 +127,13 @@ def _run_alone(
         raise
 
 
-def _launch(
-    me: Process, spec: ChildSpec[Any], server: type[GenServer], args: tuple[Any, ...]
-) -> Process | Starting:
+def _launched(me: Process, server: type[GenServer], made: Starting) -> Stepwise[Started]:
     try:
-        return launch(
-            behaviour_of(server), server, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug
-        )
-    except StartError:
-        raise
-    except BaseException as error:
-        raise _failure(me, error) from None
-
-
-def _launched(me: Process, server: type[GenServer], made: Process | Starting) -> Stepwise[Started]:
-    try:
-        process: Process = (yield made) if isinstance(made, Starting) else made
+        process: Process = yield made
     except StartError:
         raise
     except GeneratorExit:  # the supervisor was cut before it came to wait for the start
-        if me.status >= EXITING and isinstance(made, Starting):
+        if me.status >= EXITING:
             kill(made.process)
         raise
     except BaseException as error:
