@@ -103,7 +103,7 @@ class Acting(Arcade):
                 process.send(Child, "crash")
                 await process.receive(process.Down)
                 await root.count_children()  # answered when the child is back
-                process.send(Child, "crash")
+                process.send_after(Child, "crash", 0.01)  # when the application has started
             case ["normal"]:
                 process.send_after(root, "x", 0)
                 asyncio.get_running_loop().call_soon(asyncio.ensure_future, stop(root))

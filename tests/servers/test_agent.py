@@ -24,6 +24,7 @@ from regrow import (
     sys,
     within,
 )
+from regrow.kernel.runtime import runtime
 from tests.waiting import now
 
 
@@ -240,7 +241,10 @@ async def test_the_state_is_seen_by_sys_in_the_agent_object() -> None:
     assert repr(await sys.get_state(agent)) == "Agent(1)"
 
 
-async def test_an_agent_that_is_killed_before_its_function_took_a_step_leaves_no_complaint() -> None:
+async def test_an_agent_that_is_killed_before_its_function_took_a_step_leaves_no_complaint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime(), "inline", "off")  # it would begin at once
     begun: list[str] = []
 
     async def fetch() -> str:

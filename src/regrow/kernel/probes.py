@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
-from weakref import WeakKeyDictionary
 
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
@@ -54,19 +53,17 @@ def remove(rt: Runtime, probe: Probe) -> None:
 def sending(process: Process, function: Handler, label: str, kind: Kind) -> Handler:
     """What runs in the place of *function*, when all probes have been asked."""
     for probe in process.runtime.probes:
-        around = probe.sending(process, function, label, kind)
+        around: Any = probe.sending(process, function, label, kind)
         if around is not function:
-            _depths[around] = 1 + _depths.get(function, 0)
+            around.__regrow_depth__ = 1 + depth_of(function)
             function = around
     return function
 
 
-_depths: WeakKeyDictionary[Handler, int] = WeakKeyDictionary()  # how many probes stand round a handler
-
-
 def depth_of(function: Handler | None) -> int:
     """How many probes stand round *function*: as many frames, before its own."""
-    return 0 if function is None else _depths.get(function, 0)
+    depth: int = getattr(function, "__regrow_depth__", 0)
+    return depth
 
 
 def asking(process: Process, label: str) -> Answered:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, NewType, Protocol, cast, final
 
 if TYPE_CHECKING:
     import asyncio
@@ -283,6 +283,7 @@ class Extra:
         self.alarmed = False
 
 
+@final
 class Process:
     """One process. ``linked`` is the link with the parent; other links are in ``extra``."""
 

@@ -123,6 +123,10 @@ class Runtime:
                 return False
         return True
 
+    def begins_at_once(self) -> bool:
+        """Whether an async handler takes its first step where it was called, and not at the loop's next turn."""
+        return self.inline == "on" or (self.inline != "off" and random.random() < 0.5)
+
     def _end_slice(self) -> None:
         self.slice_armed = False
         self.slice_end = 0.0

@@ -2,8 +2,8 @@
 
 A process with messages waits on the runtime's run queue. One loop callback works the queue off until it is empty or
 the slice of time is over, so that timers, sockets and other tasks get their turn between. A plain handler runs
-here and now; one that returned a coroutine goes on in a task of its own, and the process takes its next message
-when that has ended. One message at a time, either way.
+here and now; one that returned a coroutine takes its first step here too, goes on in a task of its own if that was
+not the last, and the process takes its next message when it has ended. One message at a time, either way.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
             if function is None:
                 function, args, kwargs = info, (args,), NO_KEYWORDS
                 if rt.probes:
-                    function = probes.sending(process, function, "handle_info", "info")
+                    function = probes.sending(process, function or _no_handler, "handle_info", "info")
             process.status = RUNNING
             extra = process.extra
             if extra is not None and (extra.patience_timer or extra.debug or extra.alarmed):
@@ -119,6 +119,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
                         death.left(process)
                         return
                     process.status = BUSY
+                    rt.current = None  # whatever comes of the first step, it is not the process's own doing
                     start_steps(process, result, partial(message_done, envelope=envelope))
                     return
                 answer(process, request, result)
@@ -256,6 +257,10 @@ def put_first(process: Process, envelope: Envelope) -> None:
     if process.mailbox is None:
         process.mailbox = deque()
     process.mailbox.appendleft(envelope)
+
+
+def _no_handler(*_: object) -> None:
+    raise AssertionError("servers have a handle_info, and nobody else is sent to")
 
 
 def _before(process: Process, extra: Extra, envelope: Envelope) -> None:

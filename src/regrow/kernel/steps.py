@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from pathlib import Path
 from types import CoroutineType, FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -31,12 +33,13 @@ Conclude = Callable[[Process, Any, BaseException | None], None]
 class Steps(Coroutine[Any, Any, None]):
     """A coroutine whose every step runs as *process*; it ends without a result, which goes to *conclude*."""
 
-    __slots__ = ("__weakref__", "conclude", "coroutine", "fenced", "process")
+    __slots__ = ("__weakref__", "begun", "conclude", "coroutine", "fenced", "process")
 
     def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
         self.process = process
         self.coroutine = coroutine
         self.conclude = conclude
+        self.begun = False
         self.fenced = False
 
     def send(self, value: Any) -> Any:
@@ -56,6 +59,9 @@ class Steps(Coroutine[Any, Any, None]):
             raise asyncio.CancelledError
         process = self.process
         rt = process.runtime
+        if not self.begun:
+            self.begun = True
+            process.more().task = asyncio.current_task(rt.loop)
         before, rt.current = rt.current, process
         try:
             return advance(value)
@@ -193,14 +199,44 @@ def _look_at(task: asyncio.Task[Any]) -> None:
 
 
 def start_steps(process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
-    """Run *coroutine* as *process*, in a task of its own that starts at the loop's next turn."""
+    """Run *coroutine* as *process*, in a task of its own.
+
+    Its first step is taken here and now, if the loop can do that, else at the loop's next turn. So *conclude* may have
+    been called when this returns.
+    """
     steps = Steps(process, coroutine, conclude)
     rt = process.runtime
-    task = asyncio.Task(steps, loop=rt.loop, name=process.behaviour.name, context=process.context.copy())
+    process.more().steps = steps
+    make = _begun_task if rt.begins_at_once() else asyncio.Task
+    task = make(steps, loop=rt.loop, name=process.behaviour.name, context=process.context.copy())
     asyncio.tasks._unregister_task(task)
-    extra = process.more()
-    extra.task = task
-    extra.steps = steps
+    if not steps.begun:
+        process.more().task = task
+
+
+if sys.version_info >= (3, 12):
+    _begun_task = partial(asyncio.Task, eager_start=True)
+
+else:
+
+    def _begun_task(steps: Steps, *, loop: asyncio.AbstractEventLoop, **options: Any) -> asyncio.Task[None]:
+        """What newer Pythons can do by themselves: take the task's first step out of asyncio's queue, and do it now."""
+        task: asyncio.Task[None] = asyncio.Task(steps, loop=loop, **options)
+        ready = getattr(loop, "_ready", None)
+        last: object = getattr(ready[-1]._callback, "__self__", None) if ready else None
+        if ready is None or last is not task:
+            return task  # the loop is of another make, and it begins at its next turn
+        first = ready.pop()
+        current = asyncio.current_task(loop)
+        if current is None:
+            first._run()
+            return task
+        asyncio.tasks._leave_task(loop, current)
+        try:
+            first._run()
+        finally:
+            asyncio.tasks._enter_task(loop, current)
+        return task
 
 
 def run_as(process: Process, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

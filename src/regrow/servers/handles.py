@@ -267,7 +267,9 @@ class _Blank(Handle):
 
     __slots__ = ()
     __setattr__ = object.__setattr__  # type: ignore[assignment]  # what the others refuse
-    __delattr__ = object.__delattr__  # one slot holds both, so that only with both the plain C function stands there
+    __delattr__ = (
+        object.__delattr__
+    )  # one slot holds both, so that only with both the plain C function stands there
 
 
 def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:

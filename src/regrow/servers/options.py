@@ -172,5 +172,3 @@ def refuse_abstract(server: type[Any], become: str) -> None:
         raise TypeError(
             f"{server.__name__} can't be {become}: {', '.join(sorted(missing))} is abstract. Use a subclass"
         )
-
-

@@ -136,6 +136,8 @@ async def conclude(
             death.left(process)
         else:
             process.status = BUSY
+            if caller is not None:  # by its first step, which may be taken now, it may close a circle
+                caller.more().waiting_on = request
             start_steps(process, result, partial(scheduler.message_done, envelope=envelope))
     else:
         scheduler.answer(process, request, result.value if type(result) is Returned else result)

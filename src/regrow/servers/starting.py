@@ -118,9 +118,9 @@ def launch(
         raise failure from failure.__cause__
     rt.current = before
     if result is not None:
-        future = _acknowledgement(process)
+        starting = _started(process, _acknowledgement(process), timeout)
         _go_on(process, result)
-        return _started(process, future, timeout)
+        return starting
     if process.extra is None and process.mailbox is None:
         process.status = IDLE
     elif process.status >= EXITING:

@@ -168,6 +168,9 @@ class ChosenRuntime(Runtime):
         self.ready = ready
         self.ready.first_pid = new_pid()
 
+    def begins_at_once(self) -> bool:
+        return False  # each first step is chosen, as any other
+
     def may_inline(self, frame: FrameType) -> bool:
         if sys.exception() is not None:
             return False
