@@ -78,7 +78,7 @@ def test_an_unknown_one_is_an_error_with_the_list_of_known_ones(name: str) -> No
 
     with pytest.raises(UnknownApplication) as caught:
         start_order(Lost, {"logging": Base, "arcade": Base})
-    assert caught.value.known == ("arcade", "logging")
+    assert caught.value.known == ("arcade", "logging", "observer", "systemd")
     assert f"there is no application {name!r} in extra_applications of" in str(caught.value)
     assert "Known are: arcade, logging" in str(caught.value)
     assert ("did you mean 'logging'?" in str(caught.value)) == (name == "loging")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
+from regrow.application.builtin import BY_ADDRESS
 from regrow.application.definition import Application, ApplicationRef, address_of
 from regrow.application.errors import DependencyCycle, InvalidApplication, UnknownApplication
 
@@ -58,15 +59,16 @@ def resolve(application: ApplicationRef, known: Known, needed_by: str | None = N
         )
     if application in known:
         return known[application]
+    given, application = application, BY_ADDRESS.get(application, application)
     module_name, colon, attribute = application.partition(":")
     if not (colon and module_name and attribute):
-        raise UnknownApplication(application, list(known), needed_by)
+        raise UnknownApplication(given, [*known, *BY_ADDRESS], needed_by)
     try:
         found: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise UnknownApplication(application, list(known), needed_by) from error
+        raise UnknownApplication(given, [*known, *BY_ADDRESS], needed_by) from error
     if isinstance(found, type) and issubclass(found, Application) and found is not Application:
         return found
     raise InvalidApplication(

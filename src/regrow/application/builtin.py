@@ -77,4 +77,10 @@ def _level(level: object) -> int:
     raise ConfigError(f"[tool.regrow.env.logging] level must be one of {', '.join(names)}, got {level!r}")
 
 
+BY_ADDRESS: Final = {
+    "observer": "regrow.observer:ObserverApplication",
+    "systemd": "regrow.telemetry.systemd:Systemd",
+}
+"""Applications that stand beside the core, which knows no more of them than where they are."""
+
 BUILTIN: Final[dict[str, type[Application]]] = {Logging.name: Logging}

@@ -37,6 +37,7 @@ from regrow.application.errors import (
 from regrow.application.master import Master
 from regrow.kernel import signals
 from regrow.kernel.errors import ServerExited, StartError
+from regrow.kernel.events import emit
 from regrow.kernel.reasons import NORMAL, SHUTDOWN, Shutdown, describe
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.kernel.targets import resolve as process_of
@@ -166,6 +167,7 @@ class Controller:
         if running.master is not None:
             signals.watch(running.master, lambda process, reason: self._ended(running, reason))
         log.info("application %r started", name)
+        emit(self.runtime, "application.started", name=name)
 
     async def _start_master(self, application: type[Application], args: list[str]) -> Process:
         born: list[Pid] = []
@@ -228,6 +230,7 @@ class Controller:
     def _ended(self, running: Running, reason: object) -> None:
         name = running.application.name
         del self.running[name]
+        emit(self.runtime, "application.stopped", name=name)
         if running.stopping or reason is SHUTDOWN:  # by stop, or because the event loop ends
             log.info("application %r stopped", name)
             return

@@ -15,7 +15,19 @@ from regrow.kernel.events import emit
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
 
-__all__ = ["ancestors", "brief", "brief_message", "crashed", "fenced", "left_over", "write"]
+__all__ = [
+    "ancestors",
+    "brief",
+    "brief_message",
+    "crashed",
+    "fenced",
+    "left_over",
+    "shown",
+    "state_text",
+    "tell",
+    "text_of",
+    "write",
+]
 
 logger = logging.getLogger("regrow")
 LIMIT = 1000
@@ -69,15 +81,26 @@ def ancestors(process: Process) -> list[object]:
     return found
 
 
+def tell(process: Process, reason: object, message: Any) -> None:
+    """Let those who keep crashes take down what they want of one; they keep nothing alive by it."""
+    for each in tuple(process.runtime.on_crash):
+        try:
+            each(process, reason, message)
+        except Exception:
+            process.runtime.on_crash.remove(each)
+            logger.exception("what keeps crashes failed, and gets no more of them: %r", each)
+
+
 def crashed(process: Process, reason: object, message: Any = None) -> None:
     """*process* ends with *reason*, which is not a clean one."""
     rt = process.runtime
+    tell(process, reason, message)
     if rt.listeners:
         name, kind = process.name, process.behaviour.name
         emit(rt, "process.crashed", pid=process.pid, name=name, kind=kind, reason=reason)
     if not logger.isEnabledFor(logging.ERROR):
         return
-    shown = _shown(process, reason, message)
+    status = shown(process, reason, message)
     client = None if process.request is None else process.request.caller
     fields = {
         "event": "crash",
@@ -86,13 +109,13 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
         "kind": process.behaviour.name,
         "ancestors": [brief(each) for each in ancestors(process)],
         "callers": list(process.extra.callers) if process.extra is not None else [],
-        "reason": brief(shown["reason"]),
-        "message": _text(shown["message"]),
+        "reason": brief(status["reason"]),
+        "message": text_of(status["message"]),
         "client": None if client is None else client.pid,
-        "state": _state(process, shown["state"]),
-        "log": _text(shown["log"]),
+        "state": state_text(process, status["state"]),
+        "log": text_of(status["log"]),
     }
-    error = reason if isinstance(reason, BaseException) and shown["reason"] is reason else None
+    error = reason if isinstance(reason, BaseException) and status["reason"] is reason else None
     write(
         logger,
         logging.ERROR,
@@ -157,21 +180,21 @@ def brief_message(process: Process, message: Any) -> str:
     return text if len(text) <= LIMIT else text[: LIMIT - 3] + "..."
 
 
-def _shown(process: Process, reason: object, message: Any) -> dict[str, Any]:
+def shown(process: Process, reason: object, message: Any) -> dict[str, Any]:
     """What the report shows: all of it as the class's ``format_status`` wants it, if there is one."""
     server = process.server
     debug = process.extra.debug if process.extra is not None else None
     events = list(getattr(debug, "log", None) or ())
-    shown = {"state": server, "reason": reason, "message": brief_message(process, message), "log": events}
+    status = {"state": server, "reason": reason, "message": brief_message(process, message), "log": events}
     if server is None or process.behaviour.format_status is None:
-        return shown
+        return status
     try:
-        formatted = process.behaviour.format_status(server, dict(shown))
+        formatted = process.behaviour.format_status(server, dict(status))
     except Exception as error:
-        return {**shown, "state": _Notice(f"<format_status raised {type(error).__name__}>")}
+        return {**status, "state": _Notice(f"<format_status raised {type(error).__name__}>")}
     if not isinstance(formatted, dict):
-        return {**shown, "state": formatted}
-    return {key: formatted.get(key, value) for key, value in shown.items()}
+        return {**status, "state": formatted}
+    return {key: formatted.get(key, value) for key, value in status.items()}
 
 
 class _Notice:
@@ -184,11 +207,11 @@ class _Notice:
         return self.text
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return value[:LIMIT] if isinstance(value, str) else brief(value)
 
 
-def _state(process: Process, shown: Any) -> str:
+def state_text(process: Process, shown: Any) -> str:
     """The state as text; of a server that has no ``__repr__`` of its own, its attributes."""
     if shown is not process.server or any("__repr__" in vars(each) for each in type(shown).__mro__[:-1]):
         return brief(shown)

@@ -51,6 +51,7 @@ class Runtime:
         "loop",
         "names",
         "on_close",
+        "on_crash",
         "outbox",
         "parts",
         "probes",
@@ -91,6 +92,9 @@ class Runtime:
         self.parts: dict[str, Any] = {}  # what the parts above keep per runtime, each under its own name
         self.closed = False
         self.scheduler: Callable[[Runtime], None] = _no_scheduler
+        self.on_crash: list[
+            Callable[[Process, object, object], None]
+        ] = []  # each crash, whatever logging says
         self.on_close: Callable[[Runtime], Awaitable[None]] | None = None
         self.keeper: AsyncGenerator[None, None] = _keep(self)
 

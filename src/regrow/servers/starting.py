@@ -63,7 +63,8 @@ def launch(
 ) -> Process | Starting:
     """Start a server process under *parent*, who is current. Gives it, or what waits for its start.
 
-    Without a *name*, it has the one that its class makes of the arguments, if it does. Raises AlreadyStarted for a name that is taken, StartIgnored, and StartError for whatever else goes wrong.
+    Without a *name*, it has the one that its class makes of the arguments, if it does. Raises AlreadyStarted for a
+    name that is taken, StartIgnored, and StartError for whatever else goes wrong.
     """
     rt = parent.runtime
     if name is None and behaviour.name_for is not None:

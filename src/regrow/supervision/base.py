@@ -28,6 +28,7 @@ from regrow.kernel.runtime import runtime
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import HEADER, GenServer
 from regrow.supervision.errors import GaveUp
+from regrow.supervision.events import gave_up
 from regrow.supervision.exits import hear_exits
 from regrow.supervision.flags import FLAG_NAMES, Flags, merge, refuse_unknown
 from regrow.supervision.intensity import RestartIntensity
@@ -160,6 +161,7 @@ class BaseSupervisor(GenServer):
 
     def _give_up(self, spec: ChildSpec[Any], reason: object) -> Stop:
         """The end for want of restarts: ``SHUTDOWN``, and word for the owner of a ``scope`` why."""
+        gave_up(self._me, reason)
         allowed, seconds = self._flags.max_restarts, self._flags.max_seconds
         child = getattr(spec.start, "__qualname__", spec.start)
         self._last_words = GaveUp(

@@ -40,6 +40,7 @@ from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
 from regrow.servers.options import ClassKeywords
+from regrow.supervision import events
 from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.errors import ChildNotFound
@@ -106,6 +107,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     _table: dict[Pid, ChildSpec[Any]]
     _restarting: dict[Pid, ChildSpec[Any]]
     _kept: ChildSpec[Any] | None = None
+    _history: dict[Pid, tuple[int, object]]  # of who was restarted: how often, and why the last one ended
 
     def __init__(self, *args: Any, **flags: Unpack[DynamicFlags]) -> None:
         self._given = args, {**flags}
@@ -195,6 +197,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     def _begin(self) -> Stepwise[None]:
         self._table = {}
         self._restarting = {}
+        self._history = {}
         if self._has_init:
             self._take_over((yield from self._run_init()))
         else:
@@ -214,20 +217,34 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         limit = self._flags.limit
         if len(self._table) + len(self._restarting) >= limit:
             raise MaxChildren(limit)
-        begun = begin_child(self._me, spec, self._flags.extra_arguments, self._table)
+        try:
+            begun = begin_child(self._me, spec, self._flags.extra_arguments, self._table)
+        except StartError as error:
+            self._refused(spec, error)
+            raise
         if type(begun) is not Process:
             return drive(self._go_on_starting(spec, begun))
         self._add(spec, begun.pid)
         return handle_of(spec.start, begun)  # type: ignore[arg-type]  # a class, for it has given a process at once
 
     def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
-        started = yield from steps
+        try:
+            started = yield from steps
+        except StartError as error:
+            self._refused(spec, error)
+            raise
         self._add(spec, started.pid)
         return started.answer
 
+    def _refused(self, spec: ChildSpec[Any], error: StartError) -> None:
+        if not isinstance(error, StartIgnored):
+            events.child_start_failed(self._me, spec, None, error.reason)
+
     def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
         self._table[pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
-        if self._me.runtime.listeners or logger.isEnabledFor(DEBUG):
+        if self._me.runtime.listeners:
+            events.child_started(self._me, spec, pid)
+        if logger.isEnabledFor(DEBUG):
             self._report("progress", spec, pid, None)
 
     def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
@@ -246,6 +263,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     @call(timeout=None, raises=ChildNotFound)
     def _terminate_child(self, pid: Pid) -> Any:
         if self._restarting.pop(pid, None) is not None:
+            self._history.pop(pid, None)
             return None
         if pid not in self._table:
             raise ChildNotFound(pid)
@@ -255,7 +273,11 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         """End these children, who stay in the table until the last one is gone."""
         yield from stop_together(self._me, [(pid, self._table[pid]) for pid in pids], self._complain)
         for pid in pids:
-            self._table.pop(pid, None)
+            self._forget(pid)
+
+    def _forget(self, pid: Pid) -> None:
+        self._table.pop(pid, None)
+        self._history.pop(pid, None)
 
     def _stop_children(self) -> Stepwise[None]:
         yield from self._stop(list(self._table))
@@ -291,29 +313,39 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         spec = self._table.pop(pid, None)
         if spec is None:
             return None  # a stranger, or one that was ended by terminate_child
+        events.child_terminated(self._me, spec, pid, reason)
         restart = spec.restart == "permanent" or (spec.restart == "transient" and not is_clean(reason))
         if restart or not is_clean(reason):
             self._report("child_terminated", spec, pid, reason)
-        return self._restart(pid, spec, reason) if restart else None
+        if restart:
+            return self._restart(pid, spec, reason)
+        self._history.pop(pid, None)
+        return None
 
     def _restart(self, old: Pid, spec: ChildSpec[Any], reason: object) -> Any:
         if not self._intensity.admit():
             self._report("shutdown", spec, old, MAX_RESTARTS)
             raise self._give_up(spec, reason)
-        return drive(self._start_again(old, spec))
+        return drive(self._start_again(old, spec, reason))
 
-    def _start_again(self, old: Pid, spec: ChildSpec[Any]) -> Stepwise[None]:
+    def _start_again(self, old: Pid, spec: ChildSpec[Any], reason: object) -> Stepwise[None]:
+        restarts, _ = self._history.pop(old, (0, None))
         try:
             started = yield from start_child(self._me, spec, self._flags.extra_arguments, known=self._table)
         except StartIgnored:
             return
         except StartError as error:
             self._report("start_error", spec, old, error.reason)
+            events.child_start_failed(self._me, spec, old, error.reason)
             self._restarting[old] = spec
+            self._history[old] = restarts, error.reason
             self._later(DynamicSupervisor._retry, old, error.reason)
         else:
-            self._table[started.pid] = spec
-            self._report("progress", spec, started.pid, None)
+            pid = started.pid
+            self._table[pid] = spec
+            self._history[pid] = restarts + 1, reason
+            self._report("progress", spec, pid, None)
+            events.child_restarted(self._me, spec, pid, old, restarts + 1, reason)
 
     def _retry(self, old: Pid, reason: object) -> Any:
         """Try a failed restart again, unless somebody has terminated the child meanwhile."""

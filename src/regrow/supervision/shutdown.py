@@ -21,6 +21,7 @@ from regrow.kernel.process import DEAD, Pid, Process
 from regrow.kernel.reasons import KILLED, NORMAL, SHUTDOWN, is_clean
 from regrow.kernel.signals import exit_signal, kill, watch
 from regrow.servers.child_spec import BRUTAL_KILL, ChildSpec
+from regrow.supervision.events import child_terminated
 from regrow.supervision.exits import queued_exits
 from regrow.supervision.stepwise import Stepwise
 
@@ -130,7 +131,8 @@ class _Ending:
             self._over.set_result(None)
 
     def _judge(self, pid: Pid, spec: ChildSpec[Any], reason: object) -> None:
-        """Complain if that is not how it should have ended. Nothing follows from it."""
+        """Tell of it, and complain if that is not how it should have ended. Nothing follows from it."""
+        child_terminated(self._supervisor, spec, pid, reason)
         if spec.shutdown == BRUTAL_KILL:
             well = reason is KILLED
         elif reason is NORMAL:

@@ -12,6 +12,7 @@ from typing import Any
 from regrow.kernel.errors import StartError, StartIgnored
 from regrow.kernel.process import Pid, Process
 from regrow.servers.child_spec import ChildSpec
+from regrow.supervision import events
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.reports import Report, report
 from regrow.supervision.shutdown import stop_together
@@ -20,9 +21,13 @@ from regrow.supervision.stepwise import Stepwise
 
 
 class StaticChild:
-    """One child: its spec, and its process while there is one. ``last_pid`` is for the reports."""
+    """One child: its spec, and its process while there is one.
 
-    __slots__ = ("child", "last_pid", "pid", "restarting", "spec")
+    ``last_pid`` is for the reports; so are ``restarts``, how often it was started again, and ``last_reason``, why it
+    ended last by itself.
+    """
+
+    __slots__ = ("child", "last_pid", "last_reason", "pid", "restarting", "restarts", "spec")
 
     def __init__(self, spec: ChildSpec[Any]) -> None:
         self.spec = spec
@@ -30,6 +35,8 @@ class StaticChild:
         self.last_pid: Pid | None = None
         self.child: Any = None
         self.restarting = False
+        self.restarts = 0
+        self.last_reason: object = None
 
     @property
     def temporary(self) -> bool:
@@ -125,11 +132,18 @@ class ChildTable:
             return None
         except StartError as error:
             self.report("start_error", child, error.reason)
+            events.child_start_failed(self._me, child.spec, child.last_pid, error.reason)
             raise
+        old = child.last_pid
         child.pid = child.last_pid = started.pid
         child.child, child.restarting = started.child, False
         self._by_pid[started.pid] = child
         self.report("progress", child, None)
+        if old is None:
+            events.child_started(self._me, child.spec, started.pid)
+        else:
+            child.restarts += 1
+            events.child_restarted(self._me, child.spec, started.pid, old, child.restarts, child.last_reason)
         return started.answer
 
     def start_all(self, children: Iterable[StaticChild]) -> Stepwise[tuple[StaticChild, object] | None]:

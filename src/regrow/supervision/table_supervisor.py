@@ -15,6 +15,7 @@ from regrow.kernel.errors import Stop
 from regrow.kernel.process import Pid
 from regrow.kernel.reasons import SHUTDOWN, Shutdown, is_clean
 from regrow.servers.child_spec import ChildSpec
+from regrow.supervision import events
 from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.errors import FailedToStartChild
 from regrow.supervision.flags import Flags
@@ -46,6 +47,8 @@ class TableSupervisor(BaseSupervisor):
         child = self._table.by_pid(pid)
         if child is None:
             return None  # a stranger, or one that was ended on request
+        events.child_terminated(self._me, child.spec, pid, reason)
+        child.last_reason = reason
         self._table.set_stopped(child)
         restart_it = child.spec.restart == "permanent" or (
             child.spec.restart == "transient" and not is_clean(reason)

@@ -16,7 +16,7 @@ from regrow.kernel.errors import ProcessExit, Stop
 from regrow.kernel.events import emit
 from regrow.kernel.process import BUSY, EXITING, STARTING, Behaviour, Pid, Process
 from regrow.kernel.reasons import NORMAL, is_clean, strip
-from regrow.kernel.reports import ancestors, brief
+from regrow.kernel.reports import ancestors, brief, tell
 from regrow.kernel.spawning import born
 from regrow.kernel.steps import run_as, start_steps
 
@@ -114,6 +114,7 @@ def _report(process: Process, work: Work, reason: object) -> None:
     if rt.listeners:
         name, kind = process.name, process.behaviour.name
         emit(rt, "process.crashed", pid=process.pid, name=name, kind=kind, reason=reason)
+    tell(process, reason, f"{work.name}{brief(work.args)}")
     starter = _shown(process, work.callers[0]) if work.callers else None
     fields = {
         "event": "crash",

@@ -1,0 +1,93 @@
+"""Values written down as text: bounded, and never an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from regrow import Registry
+from regrow.kernel.reasons import strip
+from regrow.observer import texts
+from tests.observer.programs import Game
+
+
+class Sly:
+    def __repr__(self) -> str:
+        raise RuntimeError("not even this")
+
+    def __str__(self) -> str:
+        raise RuntimeError("nor this")
+
+
+class SlyError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even this")
+
+    __repr__ = __str__
+
+
+ODD: list[Any] = [
+    None,
+    "",
+    "x" * 10_000,
+    Sly(),
+    [Sly()],
+    {"a": Sly()},
+    {Sly(): 1},
+    SlyError(),
+    b"\xff" * 9999,
+]
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
+def test_whatever_it_is_it_becomes_a_text_in_bounds(value: object) -> None:
+    assert len(texts.short(value)) <= 200
+    assert len(texts.long_text(value)) <= 16_000
+    assert len(texts.reason_text(value)) <= 200
+    assert len(texts.name_text(value) or "") <= 200
+
+
+def test_an_exception_that_can_not_be_printed_is_named() -> None:
+    assert "SlyError" in texts.traceback_text(SlyError())
+
+
+def test_names_are_short_words() -> None:
+    assert texts.name_text(None) is None
+    assert texts.name_text("games") == "games"
+    assert texts.name_text(Game) == "Game"
+    assert texts.name_text(("game", 7)) == "('game', 7)"
+    assert texts.name_text(Registry.named("by_id").via("g1", value="secret")) == "g1 in by_id"
+    assert texts.name_text(Registry.named(Game).via(("a", 1))) == "('a', 1) in Game"
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    text = texts.cut("a" * 500 + "b" * 500, 100)
+    assert len(text) == 100
+    assert text.startswith("aaa")
+    assert text.endswith("bbb")
+    assert "[...]" in text
+
+
+def test_where_an_exception_was_raised_is_known_before_and_after_its_frames_are_taken() -> None:
+    with pytest.raises(ValueError, match="here") as raised:
+        raise ValueError("here")
+    before = texts.where_raised(raised.value)
+    strip(raised.value)
+    assert before == texts.where_raised(raised.value)
+    assert before is not None
+    assert before.endswith("_before_and_after_its_frames_are_taken")
+    assert texts.where_raised("no exception") is None
+
+
+def test_states_are_shown_a_line_for_each_attribute() -> None:
+    class Plain:
+        def __init__(self) -> None:
+            self.one = 1
+            self.two = ["x"] * 1000
+
+    lines = texts.long_text(Plain()).splitlines()
+    assert lines[0] == "one: 1"
+    assert lines[1].startswith("two: ['x', 'x'")
+    many = texts.long_text({number: number for number in range(1000)})
+    assert many.endswith("... and 900 more")
