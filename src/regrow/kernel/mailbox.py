@@ -64,7 +64,10 @@ def put(process: Process, envelope: Envelope) -> None:
         return
     if status < QUEUED:
         process.status = QUEUED
-        process.runtime.schedule(process)
+        rt = process.runtime
+        rt.run_queue.append(process)  # as ``schedule``
+        if not rt.armed:
+            rt.arm()
         return
     extra = process.extra
     if extra is not None and extra.receiver is not None:

@@ -150,8 +150,12 @@ class Runtime:
         """Give *process* a turn; the caller has set its state."""
         self.run_queue.append(process)
         if not self.armed:
-            self.armed = True
-            self.loop.call_soon(self.scheduler, self)
+            self.arm()
+
+    def arm(self) -> None:
+        """See that the run queue is worked off at the loop's next turn."""
+        self.armed = True
+        self.loop.call_soon(self.scheduler, self)
 
     # --- refusals --------------------------------------------------------------------------------------------------
 

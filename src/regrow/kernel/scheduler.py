@@ -58,7 +58,7 @@ def run(rt: Runtime, seconds: float = SLICE) -> None:
             status = process.status
             if status == QUEUED:
                 context = process.context.copy()
-                context.run(_turn, process, end, context)
+                context.run(_turns, process, end, context)
             elif status == ENDING:
                 if not process.more().begun:
                     death.terminate(process)
@@ -81,13 +81,30 @@ def run(rt: Runtime, seconds: float = SLICE) -> None:
 on_new_runtime(lambda rt: setattr(rt, "scheduler", run))
 
 
-def _turn(process: Process, end: float, context: Context) -> None:
-    """Handle messages of *process* until there are none, its turn is over, or one is not done at once."""
+def _turns(process: Process, end: float, context: Context) -> None:
+    """The turn of *process*, and of those next in the queue that have the same context, as long as it is as it was.
+
+    The children of one supervisor have; to enter a context takes as long as a short handler.
+    """
+    base, queue = process.context, process.runtime.run_queue
+    while _turn(process, end, context) and queue and monotonic() < end:
+        process = queue[0]
+        if process.status != QUEUED or process.context is not base:
+            return
+        queue.popleft()
+
+
+def _turn(process: Process, end: float, context: Context) -> bool:
+    """Handle messages of *process* until there are none, its turn is over, or one is not done at once.
+
+    True if *context*, in which this runs, is still the same as the process's own.
+    """
     rt = process.runtime
     server, info, base = process.server, process.behaviour.handle_info, process.context
     mailbox = process.mailbox
     rt.current = process
     left = TURN
+    changed = False
     try:
         while mailbox:
             envelope = mailbox.popleft()
@@ -107,7 +124,7 @@ def _turn(process: Process, end: float, context: Context) -> None:
             except BaseException as error:
                 rt.current = None
                 if not handler_raised(process, error, envelope):
-                    return
+                    return False
                 result = None
                 request = None
                 rt.current = process
@@ -117,15 +134,15 @@ def _turn(process: Process, end: float, context: Context) -> None:
                         discard(result)
                         rt.current = None
                         death.left(process)
-                        return
+                        return False
                     process.status = BUSY
                     rt.current = None  # whatever comes of the first step, it is not the process's own doing
                     start_steps(process, result, partial(message_done, envelope=envelope))
-                    return
+                    return False
                 answer(process, request, result)
                 rt.current = None
                 if not settle(process, envelope, result):
-                    return
+                    return False
                 rt.current = process
                 mailbox = process.mailbox
             left -= 1
@@ -133,11 +150,16 @@ def _turn(process: Process, end: float, context: Context) -> None:
                 changed = context != base  # the next message gets a fresh one
             except Exception:  # by values that don't let themselves be compared
                 changed = True
-            if changed or not left or monotonic() >= end:
+            if changed or not left or not mailbox or monotonic() >= end:
                 break
     finally:
         rt.current = None
-    rest(process)
+    if process.status == RUNNING and process.extra is None and not process.mailbox:  # as ``rest`` does for it
+        process.mailbox = None
+        process.status = IDLE
+    else:
+        rest(process)
+    return not changed
 
 
 def handler_raised(process: Process, error: BaseException, envelope: Envelope) -> bool:
