@@ -11,6 +11,7 @@ import logging
 from typing import Any, Final
 
 from regrow.kernel import reports
+from regrow.kernel.compaction import compact, is_due
 from regrow.kernel.errors import KeeperGone, NoProcess, ProcessExit, ServerExited, StartError, Stop
 from regrow.kernel.events import emit
 from regrow.kernel.outbox import post, post_exit
@@ -159,6 +160,8 @@ def finish(process: Process, reason: object) -> None:
         return
     process.status = DEAD
     del rt.processes[pid]
+    if is_due(pid):
+        compact(rt.processes)
     mailbox, request = process.mailbox, process.request
     linked = process.linked
     process.linked = False
@@ -191,6 +194,8 @@ def finish(process: Process, reason: object) -> None:
         if linked:
             if parent.extra.links is not None:
                 parent.extra.links.pop(pid, None)
+                if is_due(pid):
+                    compact(parent.extra.links)
             post_exit(parent, reason, pid, by_link=True)
         elif parent.extra.exit_sink is not None:  # a supervisor that stops counts the unlinked down too
             post(rt, parent.extra.exit_sink, pid, reason)

@@ -30,6 +30,7 @@ from typing import (
 )
 
 from regrow.kernel.errors import InvalidSpec
+from regrow.kernel.names import check_name
 
 __all__ = [
     "BRUTAL_KILL",
@@ -144,6 +145,8 @@ class ChildSpec(Generic[T_co]):
             raise self._wrong("debug", "a tuple of some of " + ", ".join(map(repr, DEBUG)))
         if self.timeout is not None and not _is_seconds(self.timeout):
             raise self._wrong("timeout", "seconds, 0 or more, or None for no limit")
+        if self.name is not None:
+            check_name(self.name)
 
     @overload
     def replace(
@@ -245,6 +248,18 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
     new.debug = spec.debug
     new.__class__ = ChildSpec
     made: ChildSpec[T] = new
+    return made
+
+
+def with_start_options(
+    spec: ChildSpec[T], spec_id: Hashable, name: Any, timeout: float | None, debug: tuple[str, ...]
+) -> ChildSpec[T]:
+    """*spec* under another id and with other options of the start, which have been checked."""
+    new: Any = with_arguments(spec, spec.args, {**spec.kwargs})
+    for key, value in (("id", spec_id), ("name", name), ("timeout", timeout), ("debug", debug)):
+        object.__setattr__(new, key, value)
+    made: ChildSpec[T] = new
+    made._check_id()
     return made
 
 

@@ -46,7 +46,7 @@ from regrow.kernel.timers import checked_seconds
 from regrow.servers.calls import Declared
 from regrow.servers.child_spec import ChildSpec, with_arguments
 from regrow.servers.handles import handle_by_name, handle_of, patient
-from regrow.servers.options import SPEC_KEYS, ClassKeywords, Options, StartOptions, check_keywords
+from regrow.servers.options import SPEC_KEYS, ClassKeywords, Options, StartOptions, check_keywords, spec_of
 from regrow.servers.scope import Scope
 
 __all__ = ["HEADER", "GenServer", "stop", "within"]
@@ -138,9 +138,8 @@ class GenServer:
         (('g1',), 'transient', 2.0)
         """
         own: ChildSpec[T] | None = getattr(cls, "_regrow_spec", None)
-        if own is None or own.start is not cls:  # the one of a base class
-            server = _class(cls)
-            own = server._regrow_spec = Options[P, T](server, {}).child_spec_without_arguments()
+        if own is None or own.start is not cls:
+            own = spec_of(_class(cls))
         return with_arguments(own, args, kwargs)
 
     @classmethod

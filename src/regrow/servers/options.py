@@ -17,11 +17,18 @@ from regrow.kernel.process import Process
 from regrow.kernel.timers import checked_seconds
 from regrow.servers import starting
 from regrow.servers.behaviour import behaviour_of, keywords_of
-from regrow.servers.child_spec import DEBUG, ChildSpec, Restart, ShutdownTime, with_arguments
+from regrow.servers.child_spec import (
+    DEBUG,
+    ChildSpec,
+    Restart,
+    ShutdownTime,
+    with_arguments,
+    with_start_options,
+)
 from regrow.servers.handles import handle_of
 from regrow.servers.scope import Ended, Scope
 
-__all__ = ["SPEC_KEYS", "ClassKeywords", "Options", "StartOptions", "check_keywords"]
+__all__ = ["SPEC_KEYS", "ClassKeywords", "Options", "StartOptions", "check_keywords", "spec_of"]
 
 P = ParamSpec("P")
 T_co = TypeVar("T_co", covariant=True)
@@ -106,29 +113,20 @@ class Options(Generic[P, T_co]):
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
         if self._spec is None:
-            self._spec = self.child_spec_without_arguments()
+            self._spec = self._checked_spec()
         return with_arguments(self._spec, args, kwargs)
 
-    def child_spec_without_arguments(self) -> ChildSpec[T_co]:
-        """The spec, checked, that those of all children started by these options are made from."""
-        server, given = self._server, self._given
-        refuse_abstract(server, "a child")
-        header = keywords_of(server)
+    def _checked_spec(self) -> ChildSpec[T_co]:
+        """The spec that those of all children started by these options are made from: that of the class, changed."""
+        given = self._given
+        made: ChildSpec[T_co] = spec_of(self._server)
+        keys = {key: given[key] for key in SPEC_KEYS if key in given}
+        if keys:
+            made = made.replace(**keys)
         spec_id = given.get("id", self._name)
         if spec_id is None:
-            spec_id = header.get("id", server)
-        keys: dict[str, Any] = {
-            key: given.get(key, header.get(key)) for key in SPEC_KEYS if key in given or key in header
-        }
-        return ChildSpec(
-            spec_id,
-            server,
-            type="supervisor" if getattr(server, "_is_supervisor", False) else "worker",
-            name=self._name,
-            timeout=self._timeout,
-            debug=self._debug,
-            **keys,
-        )
+            spec_id = made.id
+        return with_start_options(made, spec_id, self._name, self._timeout, self._debug)
 
     def scope(self, *args: P.args, **kwargs: P.kwargs) -> Scope[T_co]:
         """The server tied to a block. See ``GenServer.scope``."""
@@ -165,6 +163,21 @@ class Options(Generic[P, T_co]):
         if not isinstance(process, Process):
             process = await process
         return process
+
+
+def spec_of(server: type[Any]) -> ChildSpec[Any]:
+    """The spec of *server* without arguments, as its header has it; made and checked when it is first needed."""
+    found: ChildSpec[Any] | None = getattr(server, "_regrow_spec", None)
+    if found is None or found.start is not server:  # the one of a base class
+        refuse_abstract(server, "a child")
+        header = keywords_of(server)
+        found = server._regrow_spec = ChildSpec(
+            header.get("id", server),
+            server,
+            type="supervisor" if getattr(server, "_is_supervisor", False) else "worker",
+            **{key: header[key] for key in SPEC_KEYS if key in header},
+        )
+    return found
 
 
 def refuse_abstract(server: type[Any], become: str) -> None:

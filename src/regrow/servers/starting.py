@@ -65,12 +65,14 @@ def launch(
 
     Without a *name*, it has the one that its class makes of the arguments, if it does. Raises AlreadyStarted for a
     name that is taken, StartIgnored, and StartError for whatever else goes wrong.
+    A *name* that is given has been checked.
     """
     rt = parent.runtime
     if name is None and behaviour.name_for is not None:
         name = behaviour.name_for(*args, **kwargs)
+        if name is not None:
+            check_name(name)
     if name is not None:
-        check_name(name)
         holder = find(rt, name)
         if holder is not None:
             raise AlreadyStarted(holder.pid, name)

@@ -32,6 +32,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from logging import DEBUG
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
+from regrow.kernel.compaction import compact, is_due
 from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import is_clean
@@ -274,10 +275,14 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         yield from stop_together(self._me, [(pid, self._table[pid]) for pid in pids], self._complain)
         for pid in pids:
             self._forget(pid)
+            self._history.pop(pid, None)
 
-    def _forget(self, pid: Pid) -> None:
-        self._table.pop(pid, None)
-        self._history.pop(pid, None)
+    def _forget(self, pid: Pid) -> ChildSpec[Any] | None:
+        spec = self._table.pop(pid, None)
+        if is_due(pid):
+            compact(self._table)
+            compact(self._history)
+        return spec
 
     def _stop_children(self) -> Stepwise[None]:
         yield from self._stop(list(self._table))
@@ -310,7 +315,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     # --- when a child ends --------------------------------------------------------------------------------------------
 
     def _exit_arrived(self, pid: Pid, reason: object) -> Any:
-        spec = self._table.pop(pid, None)
+        spec = self._forget(pid)
         if spec is None:
             return None  # a stranger, or one that was ended by terminate_child
         events.child_terminated(self._me, spec, pid, reason)

@@ -23,7 +23,7 @@ from regrow.kernel.reasons import SHUTDOWN, describe
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.servers.behaviour import behaviour_of
 from regrow.servers.gen_server import GenServer
-from regrow.servers.handles import Named, handle_of
+from regrow.servers.handles import Named
 from regrow.servers.registry.errors import UnknownRegistry
 from regrow.servers.registry.keys import exact, original
 from regrow.servers.registry.listeners import Registered, Unregistered, tell
@@ -275,21 +275,14 @@ def registry_behind(handle: Any) -> RegistryServer:
     """The running registry that *handle* means, for the process that asks, which must be allowed to act."""
     process = handle._target
     if type(process) is Named:
-        name = process.name
-        if process.found is not None:
-            return registry_behind(handle_of(RegistryServer, process.found))
-        if type(name) is not str:
-            return registry_named(name)
-        rt = runtime()
-        process = rt.names.get(name)
-        if process is None or not isinstance(process.server, RegistryServer):
-            raise _unknown(rt, name, process)
-    else:
-        rt = process.runtime
-        if rt.closed or get_ident() != rt.thread:
-            rt.check(repr(handle))
-    current = rt.current
-    if rt.dying or (current is not None and current.status >= EXITING):
+        if process.found is None:
+            return registry_named(process.name)
+        process = process.found
+    rt = process.runtime
+    if rt.alert or get_ident() != rt.thread:
+        rt.check(repr(handle))
+        who_asks(rt)
+    elif rt.current is not None and rt.current.status >= EXITING:
         who_asks(rt)
     server: RegistryServer | None = process.server
     if server is None:
@@ -300,8 +293,7 @@ def registry_behind(handle: Any) -> RegistryServer:
 def registry_named(name: Any) -> RegistryServer:
     """The running registry of that name in the running loop."""
     rt = runtime()
-    current = rt.current
-    if rt.dying or (current is not None and current.status >= EXITING):
+    if rt.alert or (rt.current is not None and rt.current.status >= EXITING):
         who_asks(rt)
     process = rt.names.get(name) if type(name) is str else find(rt, name)
     if process is not None and isinstance(process.server, RegistryServer):
