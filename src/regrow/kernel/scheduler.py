@@ -35,7 +35,7 @@ from regrow.kernel.process import (
     Process,
     Request,
 )
-from regrow.kernel.runtime import SLICE, Runtime, on_new_runtime
+from regrow.kernel.runtime import QUEUE_SLICE, Runtime, on_new_runtime
 from regrow.kernel.steps import discard, run_as, start_steps
 
 __all__ = ["NO_KEYWORDS", "answer", "message_done", "rest", "run", "settle"]
@@ -45,7 +45,7 @@ TURN: Final = 64
 NO_KEYWORDS: Final[dict[str, Any]] = {}
 
 
-def run(rt: Runtime, seconds: float = SLICE) -> None:
+def run(rt: Runtime, seconds: float = QUEUE_SLICE) -> None:
     """The loop's callback: give the processes on the run queue their turns, until *seconds* are over.
 
     With no time at all, which is less than 0, it is one message of one process.
