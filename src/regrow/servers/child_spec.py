@@ -121,6 +121,8 @@ class ChildSpec(Generic[T_co]):
     name: Any = None
     timeout: float | None = None
     debug: tuple[str, ...] = ()
+    template: ChildSpec[T_co] | None = field(default=None, init=False, repr=False, compare=False)
+    """Of a spec that was made from another one by giving it arguments: that one, which its kin share."""
 
     def __post_init__(self) -> None:
         self._check_id()
@@ -214,7 +216,7 @@ class ChildSpec(Generic[T_co]):
         return InvalidSpec(f"{key}={getattr(self, key)!r} in the spec of {self.id!r}: must be {allowed}")
 
 
-KEYS: Final = tuple(each.name for each in dataclasses.fields(ChildSpec))
+KEYS: Final = tuple(each.name for each in dataclasses.fields(ChildSpec) if each.init)
 
 
 class _Blank(ChildSpec[Any]):
@@ -246,6 +248,7 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
     new.name = spec.name
     new.timeout = spec.timeout
     new.debug = spec.debug
+    new.template = spec
     new.__class__ = ChildSpec
     made: ChildSpec[T] = new
     return made
@@ -256,7 +259,8 @@ def with_start_options(
 ) -> ChildSpec[T]:
     """*spec* under another id and with other options of the start, which have been checked."""
     new: Any = with_arguments(spec, spec.args, {**spec.kwargs})
-    for key, value in (("id", spec_id), ("name", name), ("timeout", timeout), ("debug", debug)):
+    changes = {"id": spec_id, "name": name, "timeout": timeout, "debug": debug, "template": None}
+    for key, value in changes.items():
         object.__setattr__(new, key, value)
     made: ChildSpec[T] = new
     made._check_id()

@@ -37,7 +37,7 @@ from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgn
 from regrow.kernel.process import Pid, Process
 from regrow.kernel.reasons import is_clean
 from regrow.servers.calls import call, client
-from regrow.servers.child_spec import ChildSpec
+from regrow.servers.child_spec import ChildSpec, with_arguments
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
 from regrow.servers.options import ClassKeywords
@@ -105,7 +105,10 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     def __init_subclass__(cls, **keywords: Unpack[DynamicKeywords]) -> None:
         super().__init_subclass__(**keywords)
 
+    # A child's spec, or the template that it has in common with others, and then its own arguments beside it: two
+    # objects less that the garbage collector has to look at, for each of a hundred thousand children.
     _table: dict[Pid, ChildSpec[Any]]
+    _arguments: dict[Pid, tuple[Any, ...]]
     _restarting: dict[Pid, ChildSpec[Any]]
     _kept: ChildSpec[Any] | None = None
     _history: dict[Pid, tuple[int, object]]  # of who was restarted: how often, and why the last one ended
@@ -197,6 +200,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
 
     def _begin(self) -> Stepwise[None]:
         self._table = {}
+        self._arguments = {}
         self._restarting = {}
         self._history = {}
         if self._has_init:
@@ -242,11 +246,25 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             events.child_start_failed(self._me, spec, None, error.reason)
 
     def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
-        self._table[pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
+        self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
         if self._me.runtime.listeners:
             events.child_started(self._me, spec, pid)
         if logger.isEnabledFor(DEBUG):
             self._report("progress", spec, pid, None)
+
+    def _enter(self, pid: Pid, spec: ChildSpec[Any]) -> None:
+        template = spec.template
+        if template is None or spec.kwargs:
+            self._table[pid] = spec
+        else:
+            self._table[pid] = template
+            if spec.args:
+                self._arguments[pid] = spec.args
+
+    def _spec_of(self, pid: Pid) -> ChildSpec[Any]:
+        """The spec of a child that runs, its arguments included. KeyError for anybody else."""
+        spec, args = self._table[pid], self._arguments.get(pid)
+        return spec if args is None else with_arguments(spec, args, {})
 
     def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         """What has to be known of a child that is never started again; children of a kind share it."""
@@ -277,12 +295,13 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             self._forget(pid)
             self._history.pop(pid, None)
 
-    def _forget(self, pid: Pid) -> ChildSpec[Any] | None:
-        spec = self._table.pop(pid, None)
+    def _forget(self, pid: Pid) -> None:
+        self._table.pop(pid, None)
+        self._arguments.pop(pid, None)
         if is_due(pid):
             compact(self._table)
+            compact(self._arguments)
             compact(self._history)
-        return spec
 
     def _stop_children(self) -> Stepwise[None]:
         yield from self._stop(list(self._table))
@@ -315,9 +334,10 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     # --- when a child ends --------------------------------------------------------------------------------------------
 
     def _exit_arrived(self, pid: Pid, reason: object) -> Any:
-        spec = self._forget(pid)
-        if spec is None:
+        if pid not in self._table:
             return None  # a stranger, or one that was ended by terminate_child
+        spec = self._spec_of(pid)
+        self._forget(pid)
         events.child_terminated(self._me, spec, pid, reason)
         restart = spec.restart == "permanent" or (spec.restart == "transient" and not is_clean(reason))
         if restart or not is_clean(reason):
@@ -347,7 +367,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             self._later(DynamicSupervisor._retry, old, error.reason)
         else:
             pid = started.pid
-            self._table[pid] = spec
+            self._enter(pid, spec)
             self._history[pid] = restarts + 1, reason
             self._report("progress", spec, pid, None)
             events.child_restarted(self._me, spec, pid, old, restarts + 1, reason)
@@ -361,7 +381,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         report(kind, self._me, spec, pid, reason, extra_arguments=self._flags.extra_arguments)
 
     def _complain(self, reason: object, spec: ChildSpec[Any], pid: Pid) -> None:
-        self._report("shutdown_error", spec, pid, reason)
+        self._report("shutdown_error", self._spec_of(pid) if pid in self._table else spec, pid, reason)
 
 
 async def _pages(supervisor: DynamicSupervisor, page: int) -> AsyncIterator[ChildInfo]:

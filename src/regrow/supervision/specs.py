@@ -134,7 +134,13 @@ def without_arguments(spec: ChildSpec[Any]) -> ChildSpec[Any]:
     bare: ChildSpec[Any] = object.__new__(ChildSpec)
     for key in KEYS:
         object.__setattr__(bare, key, getattr(spec, key))
-    for key, nothing in (("id", None), ("args", ()), ("kwargs", _NO_KEYWORDS), ("name", None)):
+    for key, nothing in (
+        ("id", None),
+        ("args", ()),
+        ("kwargs", _NO_KEYWORDS),
+        ("name", None),
+        ("template", None),
+    ):
         object.__setattr__(bare, key, nothing)
     return bare
 

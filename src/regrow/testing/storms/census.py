@@ -217,7 +217,7 @@ class Census:
             known.spec = spec
             return known
         for each in self.lost:
-            if each.above is supervisor and each.spec is spec and each.expected:
+            if each.above is supervisor and each.expected and _is_again(each.spec, spec):
                 return each
         return Member(supervisor, spec)
 
@@ -311,7 +311,14 @@ def _children(supervisor: Member) -> Iterator[tuple[Process, ChildSpec[Any]]]:
     for pid in server._child_pids():
         child = server._table.by_pid(pid) if _is_static(server) else None
         if pid in processes:
-            yield processes[pid], server._table[pid] if child is None else child.spec
+            yield processes[pid], server._spec_of(pid) if child is None else child.spec
+
+
+def _is_again(before: ChildSpec[Any] | None, spec: ChildSpec[Any]) -> bool:
+    """Whether *spec* is the one of *before*, which a dynamic supervisor keeps as a template and arguments."""
+    if before is None or before is spec:
+        return before is spec
+    return (before.template or before) is (spec.template or spec) and before.args is spec.args
 
 
 def _is_static(server: BaseSupervisor | None) -> bool:
