@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from regrow import run
+from regrow import Application, run
 
 from .arcade import Arcade
 from .reports import reports, reports_off_the_terminal
@@ -13,15 +13,18 @@ from .settings import Settings
 from .view import summary
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run until it closes by itself or by Ctrl-C; print the summary; 0 if all of it adds up."""
+def main(argv: Sequence[str] | None = None, beside: Sequence[type[Application]] = ()) -> int:
+    """Run until it closes by itself or by Ctrl-C; print the summary; 0 if all of it adds up.
+
+    The applications *beside* it are run along, such as the control socket for `regrow top`.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
     settings = Settings.parse(given)  # --help and mistakes end here, before anything runs
     allow_many_sockets()
     exit_code, Arcade.last_book = 0, None
     with reports_off_the_terminal(settings.log):
         try:
-            run(Arcade, args=given)
+            run(Arcade, args=given, beside=beside)
         except SystemExit as end:
             exit_code = end.code if isinstance(end.code, int) else 1
     book = Arcade.last_book

@@ -126,10 +126,26 @@ def test_chaos_is_off_unless_it_is_enabled(shop: Path, env: dict[str, str]) -> N
         program.wait_for("open")
         done = run_python("-m", "regrow", "chaos", "shop", cwd=shop, env=env)
         assert done.returncode == 2
-        assert "error: no running program is called 'shop'. Running: none that can be asked." in done.stderr
+        assert f"error: shop (pid {program.process.pid}) does not allow chaos." in done.stderr
         assert "regrow run --allow-chaos MODULE:App" in done.stderr
-        assert list(Path(env["XDG_RUNTIME_DIR"]).iterdir()) == []
         stopped(program)
+
+
+def test_of_two_programs_the_one_is_meant_that_allows_it(shop: Path, env: dict[str, str]) -> None:
+    with running(shop, env) as other, running(shop, env, "--allow-chaos") as program:
+        other.wait_for("open")
+        program.wait_for("open")
+        done = storm_once(shop, env)
+        assert done.startswith(f"a storm in shop (pid {program.process.pid}), ")
+        stopped(program)
+        stopped(other)
+
+
+def storm_once(shop: Path, env: dict[str, str]) -> str:
+    options = ("--faults", "1", "--kill", "100", "--only", "Till")
+    done = run_python("-m", "regrow", "chaos", *options, cwd=shop, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def test_a_program_that_can_not_open_its_socket_does_not_run(shop: Path, env: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import regrow
+from regrow import Application
 from regrow.cli import demo
 from regrow.cli.errors import UserError
 from tests.application.subprocesses import run_python
@@ -36,10 +37,11 @@ def test_an_option_that_the_arcade_refuses_is_an_error(tmp_path: Path) -> None:
 def test_the_arcade_of_a_wheel_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     package, entry = ModuleType("regrow._arcade"), ModuleType("regrow._arcade.__main__")
     package.__spec__ = importlib.util.spec_from_loader("regrow._arcade", loader=None, is_package=True)
-    entry.main = lambda options: len(options)  # type: ignore[attr-defined]
+    entry.Arcade = type("Arcade", (Application,), {"name": "arcade"})  # type: ignore[attr-defined]
+    entry.main = lambda options, beside: len(options) + len(beside)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "regrow._arcade", package)
     monkeypatch.setitem(sys.modules, "regrow._arcade.__main__", entry)
-    assert demo.run_demo(["--seconds", "1"]) == 2
+    assert demo.run_demo(["--seconds", "1"]) == 3  # the options, and the control socket beside it
 
 
 def test_without_its_libraries_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def run_chaos(target: str | None, arguments: Mapping[str, Any], *, as_json: bool
 
 
 async def _storm(target: str | None, arguments: Mapping[str, Any], *, as_json: bool) -> int:
-    program = await find_program(target)
+    program = await find_program(target, "chaos")
     if "chaos" not in program.commands:
         raise UserError(f"{program} does not allow chaos.", HOW_TO_ENABLE)
 

@@ -13,8 +13,11 @@ import typer
 from regrow.application.config import Settings, find_settings
 from regrow.application.definition import Application
 from regrow.application.runner import run
+from regrow.cli.beside import control_beside
 from regrow.cli.chaos import run_chaos
 from regrow.cli.demo import run_demo
+from regrow.cli.logs import reports_as
+from regrow.cli.looking import Running, crashes, mcp, observe, ps, top, tree
 from regrow.cli.new import make_project
 from regrow.cli.shell import run_shell
 from regrow.cli.target import find_application
@@ -38,6 +41,13 @@ class EndType(StrEnum):
     permanent = "permanent"
     transient = "transient"
     temporary = "temporary"
+
+
+class LogFormat(StrEnum):
+    """The values of --log."""
+
+    text = "text"
+    json = "json"
 
 
 Target = Annotated[
@@ -130,6 +140,43 @@ def run_(
             "alone.",
         ),
     ] = False,
+    control: Annotated[
+        bool | None,
+        typer.Option(
+            "--control/--no-control",
+            envvar="REGROW_CONTROL",
+            help="Open the control socket, in a folder that is yours alone: `regrow top`, `ps`, `tree`, `crashes` and "
+            "`mcp` look through it, and whoever may open it is you. Left out, it is opened where that can be.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_actions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-actions",
+            envvar="REGROW_ALLOW_ACTIONS",
+            help="Let `regrow top` and `regrow mcp` stop, kill, suspend, resume and restart its processes, over the "
+            "control socket.",
+        ),
+    ] = False,
+    show_state: Annotated[
+        bool,
+        typer.Option(
+            "--show-state",
+            envvar="REGROW_SHOW_STATE",
+            help="Let them show the states of its servers too, which may hold secrets.",
+        ),
+    ] = False,
+    log: Annotated[
+        LogFormat | None,
+        typer.Option(
+            "--log",
+            envvar="REGROW_LOG",
+            help="Set logging up, from INFO on, to stderr. text: for people, coloured on a terminal. json: a line of "
+            "JSON a record. Left out, the program does that itself, or `logging` in its `extra_applications`.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run an application until it ends, or until Ctrl-C or SIGTERM.
 
@@ -139,20 +186,21 @@ def run_(
     settings = find_settings()
     application = find_application(target, settings)
     args = _start_args(arg, target, application, settings)
-    run(
+    beside = control_beside(
         application,
-        type=settings.restart_type if type is None else type.value,
-        args=args,
-        beside=[_control(application, target or settings.application)] if allow_chaos else (),
+        target or settings.application,
+        control,
+        chaos=allow_chaos,
+        actions=allow_actions,
+        show_state=show_state,
     )
-
-
-def _control(application: type[Application], given: str | None) -> type[Application]:
-    """The control socket, with what it can do. Imported here: a program that has none has nothing of it loaded."""
-    from regrow.control.server import control_for
-    from regrow.testing.storms.command import chaos_command
-
-    return control_for(application, given, chaos=chaos_command)
+    with reports_as(None if log is None else log.value):
+        run(
+            application,
+            type=settings.restart_type if type is None else type.value,
+            args=args,
+            beside=beside,
+        )
 
 
 @app.command()
@@ -173,17 +221,13 @@ def shell(target: Target = None, arg: Args = None) -> None:
     raise typer.Exit(run_shell(application, settings, _start_args(arg, target, application, settings)))
 
 
+for each in (top, ps, tree, crashes, observe, mcp):
+    app.command()(each)
+
+
 @app.command()
 def chaos(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROGRAM",
-            help="The pid of the program, the name of its application, its module, its class, or MODULE:App as it was "
-            "given to `regrow run`. May be left out where only one runs.",
-            show_default=False,
-        ),
-    ] = None,
+    target: Running = None,
     seconds: Annotated[float, typer.Option(help="How long the storm lasts.", min=0)] = 10.0,
     seed: Annotated[
         int | None,

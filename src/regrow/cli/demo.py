@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import regrow
+from regrow.cli.beside import control_beside
 from regrow.cli.errors import UserError
 
 __all__ = ["run_demo"]
@@ -28,7 +29,9 @@ def run_demo(options: Sequence[str]) -> int:
         raise UserError(
             f"the demo needs {', '.join(missing)}.", 'Install what it needs with:  pip install "regrow[demo]"'
         )
-    code: int = _arcade().main(list(options))
+    arcade = _arcade()
+    beside = control_beside(arcade.Arcade, "demo", None, chaos=False, actions=False, show_state=False)
+    code: int = arcade.main(list(options), beside=beside)
     return code
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,7 @@ from regrow.control.protocol import (
     encode,
 )
 
-__all__ = ["Program", "ask", "find_program", "running_programs"]
+__all__ = ["Connection", "Program", "ask", "connect", "find_program", "running_programs"]
 
 PATIENCE: Final = 2.0
 """Seconds that a program has to say who it is."""
@@ -57,15 +58,18 @@ async def running_programs() -> list[Program]:
     return [each for each in found if each is not None]
 
 
-async def find_program(wanted: str | None = None) -> Program:
+async def find_program(wanted: str | None = None, command: str | None = None) -> Program:
     """The program that is *wanted*, or the only one there is; ProgramNotFound if that is none, or if several fit.
 
-    It is known by its pid, the name of its application, the module or the class of that, or ``module:Class``.
+    It is known by its pid, the name of its application, the module or the class of that, or ``module:Class``. Of
+    several that fit, only those count that know the *command*.
     """
     programs = await running_programs()
     fitting = [
         each for each in programs if wanted is None or wanted in (str(each.pid), each.name, *each.aliases)
     ]
+    if len(fitting) > 1:
+        fitting = [each for each in fitting if command is None or command in each.commands] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if len(fitting) > 1:
@@ -94,6 +98,63 @@ def _no_pid(wanted: str) -> str:
     return f"process {wanted} runs, and was not started so that it can be asked."
 
 
+class Connection:
+    """A way to a program that several requests go over, one after the other. ``connect`` opens it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._turn = asyncio.Lock()
+
+    async def ask(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        tell: Callable[[dict[str, Any]], object] = lambda event: None,
+        stop: asyncio.Event | None = None,
+    ) -> Any:
+        """As the function ``ask``; who comes meanwhile waits for his turn. Who is cancelled closes the connection."""
+        async with self._turn:
+            stopping = None if stop is None else asyncio.ensure_future(_stop(stop, self._writer))
+            try:
+                self._writer.write(encode({"command": command, "arguments": dict(arguments or {})}))
+                while (message := await _next(self._reader)) is not None:
+                    if "event" in message:
+                        tell(message["event"])
+                    elif "error" in message:
+                        raise Refused(message["error"])
+                    else:
+                        return message.get("result")
+            except Refused:
+                raise
+            except BaseException:  # the rest of the answer would be taken for that of the next request
+                self.close()
+                raise
+            finally:
+                if stopping is not None:
+                    stopping.cancel()
+        raise ProgramEnded("the program ended before it had answered")
+
+    def close(self) -> None:
+        """Hang up; what is under way is cancelled over there."""
+        self._writer.close()
+
+
+@asynccontextmanager
+async def connect(path: Path) -> AsyncGenerator[Connection, None]:
+    """A connection with the program at *path*; ControlError if nobody answers there."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
+    except OSError as error:
+        raise ControlError(f"nobody answers at {path}: {error.strerror or error}") from None
+    connection = Connection(reader, writer)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 async def ask(
     path: Path,
     command: str,
@@ -108,25 +169,8 @@ async def ask(
     hung up. Refused if that is its answer, or that the command has crashed; ProgramEnded if it ends without one;
     ControlError if it can't be reached; and what *tell* raises.
     """
-    try:
-        reader, writer = await asyncio.open_unix_connection(str(path), limit=LIMIT)
-    except OSError as error:
-        raise ControlError(f"nobody answers at {path}: {error.strerror or error}") from None
-    stopping = None if stop is None else asyncio.ensure_future(_stop(stop, writer))
-    try:
-        writer.write(encode({"command": command, "arguments": dict(arguments or {})}))
-        while (message := await _next(reader)) is not None:
-            if "event" in message:
-                tell(message["event"])
-            elif "error" in message:
-                raise Refused(message["error"])
-            else:
-                return message.get("result")
-    finally:
-        if stopping is not None:
-            stopping.cancel()
-        writer.close()
-    raise ProgramEnded("the program ended before it had answered")
+    async with connect(path) as connection:
+        return await connection.ask(command, arguments, tell=tell, stop=stop)
 
 
 async def _next(reader: asyncio.StreamReader) -> dict[str, Any] | None:

@@ -9,10 +9,11 @@ has a second to answer.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final, NamedTuple
 
 from regrow.application.definition import Application, StartType, address_of
 from regrow.control.commands import Command, Request
@@ -25,10 +26,23 @@ from regrow.supervision.task_supervisor import TaskSupervisor
 
 __all__ = ["Control", "control_for"]
 
+log = logging.getLogger("regrow.control")
+
 LAST_WORDS: Final = 1.0
 """Seconds that a command has for its answer when the program stops."""
 UNREAD: Final = 1024 * 1024
 """Bytes of events that wait for a client who does not read; what comes then, he misses."""
+
+
+Begin = Callable[[], Callable[[], object]]
+"""What is to be done while a control socket is open: it begins, and gives what ends it."""
+
+
+class Opened(NamedTuple):
+    """A control socket that is open, and what ends what was begun with it."""
+
+    listening: socket.socket
+    ends: Sequence[Callable[[], object]]
 
 
 class Clients(TaskSupervisor):
@@ -42,9 +56,17 @@ class Control(Application):
     program: ClassVar[str] = ""
     aliases: ClassVar[tuple[str, ...]] = ()
     commands: ClassVar[Mapping[str, Command]] = {}
+    required: ClassVar[bool] = True
+    begins: ClassVar[Sequence[Begin]] = ()
 
-    async def start(self, start_type: StartType, args: list[str]) -> tuple[Supervisor, socket.socket]:
-        listening = open_socket()
+    async def start(self, start_type: StartType, args: list[str]) -> tuple[Supervisor, Opened | None]:
+        try:
+            listening = open_socket()
+        except ControlError as error:
+            if self.required:
+                raise
+            log.warning("nobody can look into this program with regrow top or ps: %s", error)
+            return await Supervisor.start_link([]), None
         try:
             root = await Supervisor.start_link(
                 [
@@ -58,18 +80,29 @@ class Control(Application):
         except BaseException:
             close_socket(listening)
             raise
-        return root, listening
+        return root, Opened(listening, [begin() for begin in self.begins])
 
-    def stop(self, state: socket.socket) -> None:
-        close_socket(state)
+    def stop(self, state: Opened | None) -> None:
+        if state is not None:
+            close_socket(state.listening)
+            for end in state.ends:
+                end()
 
 
 def control_for(
-    application: type[Application], given: str | None = None, /, **commands: Command
+    application: type[Application],
+    given: str | None = None,
+    /,
+    *,
+    required: bool = True,
+    begin: Begin | None = None,
+    **commands: Command,
 ) -> type[Control]:
     """The application that opens the control socket of a program that runs *application*, for these *commands*.
 
     *given* is how whoever started the program called it, which is not where the class is, if a module imports it.
+    Unless the socket is *required*, a program that can't open one is warned, and runs. *begin* is called when it is
+    open, and what that gives when it is closed.
     """
 
     class ControlOfProgram(Control):
@@ -77,6 +110,8 @@ def control_for(
         program = application.name
 
     ControlOfProgram.commands = commands
+    ControlOfProgram.required = required
+    ControlOfProgram.begins = () if begin is None else (begin,)
     ControlOfProgram.aliases = _aliases(application, given)
     return ControlOfProgram
 
