@@ -73,7 +73,9 @@ class _Crashed:
         self.where = where_raised(reason) if kept else None
         self.traceback = traceback_text(reason) if kept and isinstance(reason, BaseException) else ""
         text = reports.text_of(shown["message"])
-        plain = type(message) is str and text == reports.brief(message)  # the name of a function, and no message
+        plain = type(message) is str and text == reports.brief(
+            message
+        )  # the name of a function, and no message
         self.message = cut(str(message) if plain else text, reports.LIMIT)
         self.state = None if process.server is None else reports.state_text(process, shown["state"])
         self.restart: _Restarted | None = None
