@@ -26,6 +26,11 @@ from bench.workloads import WORKLOADS, Workload
 ROOT = Path(__file__).parents[1]
 LIMIT = 300.0
 """Seconds that one run may take."""
+PATIENCE = 20.0
+"""Seconds to wait at most until the machine is at rest; if others use it, they will go on."""
+GLANCE = 0.2
+AT_REST = 0.9
+"""The part of all cores' time that is idle then."""
 ENOUGH = 90.0
 """A workload that has taken a system as many seconds, over all rounds, is not repeated any more."""
 
@@ -130,6 +135,7 @@ def command(start: list[str], system: Contender, workload: Workload, n: int, cor
 
 def run_once(line: list[str]) -> dict[str, Any]:
     """What the program told, with the load of the machine before it."""
+    settle()
     load = os.getloadavg()[0]
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "REGROW_INLINE": "on"}
     try:
@@ -144,6 +150,21 @@ def run_once(line: list[str]) -> dict[str, Any]:
             return {**told, "load": load}
     last = (ended.stderr or ended.stdout).strip().splitlines()[-1:]
     return {"error": f"ended with {ended.returncode}: {' '.join(last)[:200]}", "load": load}
+
+
+def settle() -> None:
+    """Wait until the machine is at rest: what a run leaves behind (Ray's daemons, for one) takes the next one's time."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        before = idle()
+        time.sleep(GLANCE)
+        if idle() - before >= GLANCE * (os.cpu_count() or 1) * AT_REST:
+            return
+
+
+def idle() -> float:
+    """Seconds that the machine's cores have been idle since it was started."""
+    return float(Path("/proc/uptime").read_text().split()[1])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from harness import (
     quiet,
     resident,
     timers,
+    trimmed,
 )
 
 from regrow import DynamicSupervisor, GenServer, Registry, call, cast, process, stop
@@ -443,7 +444,8 @@ async def leak(n: int) -> Figure:
             curve.append((wave * n // 10, high / 1e6, resident() / 1e6))
         expect("children", (await sup.count_children()).active, 0)
     end = curve[-1][2] * 1e6
-    return Figure((end / start - 1) * 100, detail={"start_mb": start / 1e6, "curve_mb": curve})
+    left = {"start_mb": start / 1e6, "curve_mb": curve, "end_trimmed_mb": trimmed() / 1e6}
+    return Figure((end / start - 1) * 100, detail=left)
 
 
 quiet("regrow")
