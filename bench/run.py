@@ -153,7 +153,7 @@ def run_once(line: list[str]) -> dict[str, Any]:
 
 
 def settle() -> None:
-    """Wait until the machine is at rest: what a run leaves behind (Ray's daemons, for one) takes the next one's time."""
+    """Wait until the machine is at rest: some runs leave daemons behind (Ray), which take the next one's time."""
     give_up = time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
         before = idle()
