@@ -18,7 +18,7 @@ from regrow.kernel.outbox import post, post_exit
 from regrow.kernel.process import DEAD, ENDING, EXITING, Extra, Pid, Process, Request
 from regrow.kernel.reasons import KILL, KILLED, NOPROC, is_clean, strip
 from regrow.kernel.runtime import Runtime
-from regrow.kernel.steps import run_as, start_steps
+from regrow.kernel.steps import discard, run_as, start_steps
 
 __all__ = [
     "bound",
@@ -130,7 +130,10 @@ def terminate(process: Process) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         return
-    if hasattr(result, "cr_frame"):
+    if process.status >= EXITING:  # killed while it was plain
+        discard(result)
+        _terminated(process, None, None)
+    elif hasattr(result, "cr_frame"):
         start_steps(process, result, _terminated)
     else:
         _terminated(process, result, None)
@@ -235,7 +238,10 @@ def _free_names(rt: Runtime, process: Process, names: list[Any]) -> None:
     for name in names:
         try:
             name.release(rt, process)
-        except KeeperGone:  # and the name with it
+        except (
+            KeeperGone,
+            ProcessExit,
+        ):  # the name goes with its keeper; or who runs now may not act any more
             pass
         except Exception:  # a user's own via: it must not keep the dead from being dead
             logging.getLogger("regrow").exception("%r could not be taken from process %d", name, process.pid)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from regrow.kernel.errors import ProcessExit
 from regrow.kernel.runtime import Runtime, runtime
 
 __all__ = ["Listener", "attach", "detach", "emit"]
@@ -49,8 +50,11 @@ def emit(rt: Runtime, event: str, **fields: Any) -> None:
     for listener in tuple(rt.listeners):
         try:
             listener(event, fields)
+        except ProcessExit:  # who runs now may not act any more: that is not the listener's fault
+            pass
         except Exception:
-            rt.listeners.remove(listener)
+            if listener in rt.listeners:
+                rt.listeners.remove(listener)
             logging.getLogger("regrow").exception(
                 "a listener failed at %s and was detached: %r", event, listener
             )

@@ -7,6 +7,7 @@ anything: the shortest ways of a message are closed when one is installed, and o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -29,7 +30,9 @@ class Probe(Protocol):
         """Give what is to run in the place of *function*, as ``f(server, *args, **kwargs)``, in the server.
 
         It is asked for a call and a cast by the sender, and for any other message when its turn has come. What it
-        gives returns what *function* returns, a coroutine if that is one, and raises what that raises.
+        gives returns what *function* returns, a coroutine if that is one, and raises what that raises. It has one frame
+        of its own on the stack, as a function has and a ``functools.partial`` has not: by that the kernel knows whose
+        mistake wrong arguments are.
         """
         ...
 
@@ -53,10 +56,13 @@ def remove(rt: Runtime, probe: Probe) -> None:
 def sending(process: Process, function: Handler, label: str, kind: Kind) -> Handler:
     """What runs in the place of *function*, when all probes have been asked."""
     for probe in process.runtime.probes:
-        around: Any = probe.sending(process, function, label, kind)
-        if around is not function:
-            around.__regrow_depth__ = 1 + depth_of(function)
-            function = around
+        try:
+            around: Any = probe.sending(process, function, label, kind)
+            if around is not function:
+                around.__regrow_depth__ = 1 + depth_of(function)
+                function = around
+        except Exception:
+            _send_away(process.runtime, probe)
     return function
 
 
@@ -68,12 +74,27 @@ def depth_of(function: Handler | None) -> int:
 
 def asking(process: Process, label: str) -> Answered:
     """What is to be called when this call, which begins now, has ended."""
-    answered = [
-        told for probe in process.runtime.probes if (told := probe.asking(process, label)) is not None
-    ]
+    answered: list[tuple[Probe, Answered]] = []
+    for probe in process.runtime.probes:
+        try:
+            told = probe.asking(process, label)
+        except Exception:
+            _send_away(process.runtime, probe)
+        else:
+            if told is not None:
+                answered.append((probe, told))
 
     def over(error: BaseException | None) -> None:
-        for each in reversed(answered):
-            each(error)
+        for probe, told in reversed(answered):
+            try:
+                told(error)
+            except Exception:
+                _send_away(process.runtime, probe)
 
     return over
+
+
+def _send_away(rt: Runtime, probe: Probe) -> None:
+    """It failed, and whoever sends a message can do nothing for it."""
+    remove(rt, probe)
+    logging.getLogger("regrow").exception("a probe failed and was taken away: %r", probe)

@@ -11,6 +11,7 @@ import logging
 from reprlib import Repr
 from typing import Any
 
+from regrow.kernel.errors import ProcessExit
 from regrow.kernel.events import emit
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
@@ -86,8 +87,11 @@ def tell(process: Process, reason: object, message: Any) -> None:
     for each in tuple(process.runtime.on_crash):
         try:
             each(process, reason, message)
+        except ProcessExit:  # of who is current, whose end is not this one's
+            pass
         except Exception:
-            process.runtime.on_crash.remove(each)
+            if each in process.runtime.on_crash:
+                process.runtime.on_crash.remove(each)
             logger.exception("what keeps crashes failed, and gets no more of them: %r", each)
 
 

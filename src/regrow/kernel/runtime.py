@@ -37,6 +37,9 @@ has to queue, which takes several times as long as to run inline.
 HEADROOM = 0.75
 """The part of the recursion limit that must be left for a handler to run on its caller's stack."""
 
+DEEPEST = 250
+"""Frames, whatever the recursion limit: first steps within first steps go on the C stack, which has its own limit."""
+
 
 class Runtime:
     """The processes of one event loop."""
@@ -126,7 +129,7 @@ class Runtime:
             self.loop.call_soon(self._end_slice)
         if frame is not self.slice_frame:
             try:
-                sys._getframe(int(sys.getrecursionlimit() * (1 - HEADROOM)))
+                sys._getframe(min(int(sys.getrecursionlimit() * (1 - HEADROOM)), DEEPEST))
             except ValueError:
                 self.slice_frame = frame if self.inline == "on" and not self.probes else None
             else:

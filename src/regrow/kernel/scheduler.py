@@ -82,12 +82,13 @@ on_new_runtime(lambda rt: setattr(rt, "scheduler", run))
 
 
 def _turns(process: Process, end: float, context: Context) -> None:
-    """The turn of *process*, and of those next in the queue that have the same context, as long as it is as it was.
+    """The turn of *process*, and of those next in the queue that have the same context, as long as it is empty.
 
-    The children of one supervisor have; to enter a context takes as long as a short handler.
+    The children of one supervisor have the same, and most have nothing in it; to enter one takes as long as a short
+    handler. Of one that is not empty nobody can say that it is as it was: an equal value may be another object.
     """
     base, queue = process.context, process.runtime.run_queue
-    while _turn(process, end, context) and queue and monotonic() < end:
+    while _turn(process, end, context) and not context and queue and monotonic() < end:
         process = queue[0]
         if process.status != QUEUED or process.context is not base:
             return

@@ -74,7 +74,10 @@ def inline_raised(
     process.runtime.current = before
     if scheduler.arguments_refused(error, function):
         process.status = IDLE
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
     return Raised(error)
 
 
@@ -240,6 +243,10 @@ async def _wait(request: Request, caller: Process | None, timeout: float | None)
     if caller is not None:
         caller.more().waiting_on = request
     try:
+        if caller is not None and caller.status >= EXITING and future.done():
+            await asyncio.sleep(
+                0
+            )  # on its own stack it came to this: let the cancellation of its task come out here
         return await future
     finally:
         if request.expiry is not None:

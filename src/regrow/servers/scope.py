@@ -69,8 +69,9 @@ class Scope(Generic[T_co]):
         self._died = True
         if self._closing:  # it had come to its end before it came to the message that it should
             return
-        if asyncio.current_task() is self._task:
-            # Its own doing: a task can't take back a cancellation of itself.
+        if getattr(self._task.get_coro(), "cr_running", False):
+            # Its own doing: a task can't take back a cancellation of itself. It need not be the current one: a handler
+            # takes its first step on its caller's stack, in a task of its own.
             asyncio.get_running_loop().call_soon(self._cancel)
         else:
             self._cancel()

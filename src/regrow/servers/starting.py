@@ -14,7 +14,7 @@ from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
 
-from regrow.kernel import death, exits, outbox, reports, scheduler, signals
+from regrow.kernel import death, outbox, reports, scheduler, signals
 from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
 from regrow.kernel.names import check_name, claim, find
 from regrow.kernel.process import (
@@ -30,7 +30,7 @@ from regrow.kernel.process import (
 )
 from regrow.kernel.reasons import KILLED, NORMAL, strip
 from regrow.kernel.spawning import born
-from regrow.kernel.steps import Prepared, start_steps
+from regrow.kernel.steps import Prepared, discard, start_steps
 from regrow.servers.debugging import install_by_name
 
 __all__ = ["StartResult", "Starting", "launch"]
@@ -174,11 +174,11 @@ def _boot_from_queue(process: Process, start: Callable[..., Any], args: Any, kwa
 
 
 def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
-    start_steps(process, coroutine, _booted)
-    if process.status >= EXITING:  # it was told to end while it was still plain
-        process.status = STARTING
-        extra = process.more()
-        exits.decide(process, extra.exit_reason, extra.exit_sender)
+    if process.status >= EXITING:  # it was told to end while it was still plain: it does nothing more
+        discard(coroutine)
+        _booted(process, None, None)
+    else:
+        start_steps(process, coroutine, _booted)
 
 
 def _booted(process: Process, result: Any, error: BaseException | None) -> None:

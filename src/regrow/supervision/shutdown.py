@@ -82,6 +82,8 @@ class _Ending:
             spec = self._waiting.pop(pid)
             if pid in reasons and not (reasons[pid] is NORMAL and spec.restart != "permanent"):
                 self._judge(pid, spec, reasons[pid])
+            else:
+                child_terminated(self._supervisor, spec, pid, reasons.get(pid))
 
     def _tell(self) -> None:
         processes = self._supervisor.runtime.processes

@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from regrow.application.errors import did_you_mean
+from regrow.kernel.errors import ProcessExit
 from regrow.kernel.probes import install, remove
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.telemetry.events import EVENTS, MESSAGE_EVENTS
@@ -117,6 +118,8 @@ class Hub:
         for each in self.route(event):
             try:
                 each.function(event, fields)
+            except ProcessExit:  # of who is current: it is not the handler's fault, nor the end of what is told
+                pass
             except Exception:
                 self.drop(each)
                 logger.exception(
