@@ -46,10 +46,49 @@ def test_it_is_silent_as_soon_as_the_program_has(monkeypatch: pytest.MonkeyPatch
     assert screen.getvalue() == ""
 
 
-def test_where_there_is_no_terminal_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+def test_it_is_silent_as_well_if_only_a_part_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch)
     with reports_as(None):
-        assert logging.getLogger("regrow").handlers == []
+        monkeypatch.setattr(logging.getLogger("regrow.observer"), "handlers", [logging.NullHandler()])
+        logging.getLogger("regrow.observer").warning("a page is open")
+        logging.getLogger("regrow").warning("the till is on fire")
+    assert "a page is open" not in screen.getvalue()
+    assert "the till is on fire" in screen.getvalue()
+
+
+def test_without_a_terminal_a_report_is_what_python_writes_and_a_storm_is_summed_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logger = logging.getLogger("regrow")
+
+    def burn(number: int) -> None:
+        try:
+            raise OSError(f"till {number} is on fire")
+        except OSError as error:
+            logger.error("oh no", exc_info=True, extra={"regrow": {"event": "crash", "reason": error}})
+
+    level = logger.level
+    burn(0)
+    plainly = file.getvalue()
+    assert plainly.startswith("oh no\nTraceback")
+    file.truncate(0)
+    file.seek(0)
+    with reports_as(None):
+        assert logger.level == level
+        burn(0)
+        logger.info("a detail")
+        assert file.getvalue() == plainly
+        for number in range(1, 500):
+            burn(number)
+        assert file.getvalue().count("Traceback") == 3
+    assert "the same crash 497 more times" in file.getvalue()
+    assert logger.handlers == []
+
+
+def test_without_stderr_nothing_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)  # pythonw
     with reports_as(None):
-        pass
+        assert logging.getLogger("regrow").handlers == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,8 @@ from regrow.cli.top.app import Top
 from regrow.cli.top.pages import CrashPage, HelpPage, ProcessPage, Question
 from regrow.cli.top.table import ProcessTable
 from regrow.cli.top.tree import TreeView
-from regrow.control.attachment import Told
+from regrow.control import Refused
+from regrow.control.attachment import Attached, Told
 from tests.cli.fake_program import ACTING, LOOKING, FakeProgram, crash, node, row, supervisor
 
 pytestmark = pytest.mark.real_time("textual waits by the machine's clock")
@@ -397,6 +399,34 @@ async def test_nothing_can_be_done_unless_the_program_allows_it() -> None:
         await press(pilot, "escape", "question_mark")
         assert isinstance(top.screen, HelpPage)
         assert "kill" not in screen_text(top)
+
+
+async def test_what_looks_like_markup_in_a_name_is_shown_as_it_is() -> None:
+    program = FakeProgram(*LOOKING, *ACTING)
+    program.rows = [row(60, name="room[/b]"), row(61)]
+    done = program._kill
+    program._kill = lambda pid: {**done(pid), "done": "room[/b] was killed"}  # type: ignore[method-assign]
+    async with shown(program, size=(100, 30)) as (top, pilot):
+        await press(pilot, "down", "k", "y")
+        assert "room[/b] was killed" in screen_text(top)
+        program._kill = lambda pid: refuse("room[/b] has ended")  # type: ignore[method-assign]
+        program.rows = [row(60, name="room[/b]")]
+        await press(pilot, "k", "y")
+        assert "room[/b] has ended" in screen_text(top)
+        await press(pilot, "question_mark")
+        program.lose("shop[/b] has ended")
+        await settle(pilot)
+        assert "shop[/b] has ended" in screen_text(top)
+        assert program.program is not None
+        program.program = replace(program.program, name="shop[/b]\x1b[2J")
+        program.tell(Attached(program.program, again=True))
+        await settle(pilot)
+        assert "shop[/b]" in screen_text(top)
+        assert "\x1b" not in screen_text(top)
+
+
+def refuse(why: str) -> dict[str, object]:
+    raise Refused(why)
 
 
 async def test_a_process_is_killed_after_a_question() -> None:

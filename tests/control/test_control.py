@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -28,6 +29,7 @@ from regrow.control import (
     client,
     control_for,
     find_program,
+    protocol,
     running_programs,
     server,
 )
@@ -37,6 +39,11 @@ from regrow.testing import Reports, eventually
 from tests.waiting import turns
 
 pytestmark = pytest.mark.real_time("it is about sockets")
+
+
+def test_half_a_character_goes_over_the_wire() -> None:
+    message = {"result": "caf\u00e9 \ud83d"}
+    assert protocol.decode(protocol.encode(message)) == message
 
 
 class Shop(Application):
@@ -193,6 +200,27 @@ async def test_a_client_who_breaks_the_connection_or_sends_no_request_is_no_cras
                 await asyncio.get_running_loop().sock_recv(rude, 1)
             await eventually(lambda: _clients_are_gone(), timeout=10)
     assert reports.crashes == []
+
+
+async def test_too_many_open_files_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, accept, failures = (
+        asyncio.get_running_loop(),
+        asyncio.get_running_loop().sock_accept,
+        [1, 2, 3, 4, 5],
+    )
+
+    async def full(listening: socket.socket) -> tuple[socket.socket, Any]:
+        if failures:
+            failures.pop()
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await accept(listening)
+
+    monkeypatch.setattr(server, "TRY_AGAIN", 0.02)
+    monkeypatch.setattr(loop, "sock_accept", full)
+    with Reports() as reports:
+        async with program(add=add) as path, asyncio.timeout(10):
+            assert await ask(path, "add", {"numbers": [1, 2]}) == 3
+    assert (failures, reports.crashes) == ([], [])
 
 
 async def test_several_requests_go_over_one_connection_and_nonsense_ends_it() -> None:

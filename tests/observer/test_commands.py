@@ -11,12 +11,13 @@ from typing import Any, get_args
 
 import pytest
 
-from regrow import Application, Supervisor, application, process
+from regrow import Application, Registry, Supervisor, application, process, sys
 from regrow.control import Connection, Refused, ask, connect, control_for
 from regrow.control.places import socket_paths
 from regrow.kernel.runtime import runtime
-from regrow.observer import model, recording
+from regrow.observer import model, observing, recording
 from regrow.observer.commands import observing_commands
+from regrow.observer.crashes import history_of
 from regrow.observer.operations import MOST, OPERATIONS, BadArgument
 from regrow.testing import Reports, eventually
 from tests.observer.programs import Game, program, start_game
@@ -86,7 +87,7 @@ async def test_every_operation_answers() -> None:
         (registry,) = (await shop.ask("registries"))["rows"]
         assert (registry["name"], registry["entries"]) == ("by_id", 3)
         entries = await shop.ask("entries", {"registry": "by_id", "filter": "g2"})
-        assert [(each["key"], each["value"]) for each in entries["rows"]] == [("g2", None)]
+        assert [(each["key"], each["value"]) for each in entries["rows"]] == [("g2", "None")]
         assert (await shop.ask("crashes"))["rows"] == []
         assert (await shop.ask("restarts"))["rows"] == []
         assert await shop.ask("web") == {"urls": []}
@@ -110,6 +111,26 @@ async def test_crashes_and_restarts_are_told_while_somebody_watches() -> None:
                 assert "told to burn" in crash["traceback"]
                 assert crash["state"] is None
                 watching.cancel()
+
+
+@pytest.mark.parametrize("show", [False, True])
+async def test_what_messages_and_values_hold_is_told_only_where_that_is_allowed(show: bool) -> None:
+    with Reports() as reports:
+        async with observing(), served(show_state=show) as shop:
+            game, other = [Game.named(Registry.named("by_id").via(each)) for each in ("g0", "g1")]
+            await sys.suspend(game)
+            game.note("my-password")
+            detail = await shop.ask("process", {"pid": "g0 in by_id"})
+            assert detail["mailbox"] == ["note('my-password')" if show else "note(…)"]
+            async with reports.expect(RuntimeError, match="told to burn"):
+                other.fall("burn")
+                await eventually(lambda: history_of(runtime()).crashed == 1, timeout=10)
+            crash = await shop.ask("crash", {"id": 1})
+            assert crash["message"] == ("fall('burn')" if show else "fall(…)")
+            assert ("swordfish" in (crash["state"] or "")) is show
+            entries = await shop.ask("entries", {"registry": "by_id", "filter": "g2"})
+            assert entries["rows"][0]["value"] == ("None" if show else None)
+            await sys.resume(game)
 
 
 async def test_nothing_is_recorded_unless_somebody_watches() -> None:

@@ -6,11 +6,13 @@ import asyncio
 import gc
 import logging
 import weakref
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from regrow import Agent, GenServer, Registry, ServerExited, Stop, Supervisor, Task, call, process
+from regrow.kernel.process import Pid
 from regrow.kernel.runtime import runtime
 from regrow.observer import UnknownCrash, crashes, observing, remember_crashes, snapshot
 from regrow.observer.crashes import History, history_of
@@ -41,7 +43,8 @@ async def test_a_crash_is_written_down_in_full() -> None:
         assert first == "Traceback (most recent call last):"
         assert "programs.py" in second  # and not where regrow has called it
         assert 'raise RuntimeError(f"game {self.number} is broken")' in full.traceback
-        assert full.message == "crash('hard')"
+        assert full.message == "crash(…)"
+        assert look.crash(1, message=True).message == "crash('hard')"
         assert full.state is None
         state = look.crash(1, state=True).state
         assert state is not None
@@ -81,7 +84,7 @@ async def test_format_status_decides_what_is_seen() -> None:
         server = await games.start_child(Discreet)
         with pytest.raises(ServerExited):
             await server.fail("swordfish")
-        full = look.crash(1, state=True)
+        full = look.crash(1, state=True, message=True)
         assert (full.state, full.message) == ("'hidden'", "hidden too")
         assert full.row.reason == "'enough'"
         assert full.traceback == ""
@@ -101,9 +104,76 @@ async def test_a_reason_that_is_hidden_takes_its_traceback_along() -> None:
     async with observing() as look, program() as games:
         with pytest.raises(ServerExited):
             await (await games.start_child(Secretive)).fail()
-        full = look.crash(1, state=True)
+        full = look.crash(1, state=True, message=True)
         assert full.row.reason == "'hidden'"
         assert "swordfish" not in repr(full)
+
+
+@pytest.mark.parametrize("observed", [True, False])
+@pytest.mark.parametrize("static", [True, False])
+async def test_the_tree_does_not_tell_a_reason_that_is_hidden(observed: bool, static: bool) -> None:
+    class Secretive(GenServer):
+        def format_status(self, status: Any) -> Any:
+            return {**status, "reason": "hidden"}
+
+        @call
+        def fail(self) -> None:
+            raise RuntimeError("swordfish")
+
+    async with (
+        observing() if observed else nullcontext(),
+        program(*[Secretive.options(name="it").child_spec()] * static) as games,
+    ):
+        if not static:
+            await games.start_child(Secretive.options(name="it").child_spec())
+        with pytest.raises(ServerExited):
+            await Secretive.named("it").fail()
+        await turns()
+        look = snapshot()
+        found = repr(await look.tree()) + repr(await look.process(pid_of("it")))
+        assert "swordfish" not in found
+        told = "'hidden'" if observed else "RuntimeError"
+        assert f"last_exit={told!r}" in found
+
+
+async def test_the_tree_does_not_tell_why_a_start_failed_if_the_class_hides_reasons() -> None:
+    class Secretive(GenServer):
+        def format_status(self, status: Any) -> Any:
+            return {**status, "reason": "hidden"}
+
+    async with observing() as look, program():
+        supervisor: Any = runtime().processes[Pid(pid_of(Games))].server
+        for number, kind in ((998, Secretive), (999, Agent)):  # as between two attempts to start them again
+            supervisor._restarting[number] = kind.child_spec(dict) if kind is Agent else kind.child_spec()
+            supervisor._history[number] = 1, RuntimeError("swordfish")
+        hidden, told = (await look.children(pid_of(Games))).rows
+        supervisor._restarting.clear()
+        supervisor._history.clear()
+    assert (hidden.state, hidden.last_exit) == ("restarting", "RuntimeError")
+    assert told.last_exit == "RuntimeError('swordfish')"
+
+
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_restart_does_not_tell_a_reason_that_is_hidden(
+    monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    class Secretive(GenServer):
+        def format_status(self, status: Any) -> Any:
+            return {**status, "reason": "hidden"}
+
+        @call
+        def fail(self) -> None:
+            raise RuntimeError("swordfish")
+
+    async with observing() as look, program() as games:
+        await games.start_child(Secretive.options(name="it").child_spec())
+        if not written:  # as if there had been too many
+            monkeypatch.setattr(History, "_written_down", lambda *_: None)
+        with pytest.raises(ServerExited):
+            await Secretive.named("it").fail()
+        await turns()
+        (restart,) = look.restarts().rows
+        assert restart.reason == ("'hidden'" if written else "RuntimeError")
 
 
 async def test_tasks_and_plain_processes_crash_too() -> None:

@@ -19,8 +19,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from regrow import process
+from regrow import sys as sys_
 from regrow.kernel.runtime import runtime
 from regrow.observer import mcp as endpoint
+from regrow.observer import observing
 from regrow.observer.operations import offered
 from tests.application.subprocesses import Program, clean_environment
 from tests.observer.programs import program, start_game
@@ -36,7 +38,8 @@ ACTING = {"stop", "kill", "suspend", "resume", "restart_child"}
 
 @asynccontextmanager
 async def client(*, mode: str = "auto", **allowed: bool) -> AsyncIterator[Client]:
-    async with Client(endpoint.local_server(offered(**allowed)), mode=mode) as found:
+    server = endpoint.local_server(offered(**allowed), show_state=allowed.get("show_state", False))
+    async with Client(server, mode=mode) as found:
         yield found
 
 
@@ -102,6 +105,23 @@ async def test_an_agent_looks_around(mode: str) -> None:
         assert (await asked(agent, "crashes"))["rows"] == []
 
 
+@pytest.mark.parametrize("show", [False, True])
+async def test_an_agent_sees_what_messages_hold_only_where_that_is_allowed(show: bool) -> None:
+    async with observing() as look, program(), client(show_state=show) as agent:
+        game, other = await start_game(0), await start_game(1)
+        await sys_.suspend(game)
+        game.note("my-password")
+        detail = await asked(agent, "process", {"pid": "g0 in by_id"})
+        assert detail["mailbox"] == ["note('my-password')" if show else "note(…)"]
+        other.fall("burn")
+        while not look.crashes().total:
+            await asyncio.sleep(0.01)
+        crash = await asked(agent, "crash", {"id": 1})
+        assert crash["message"] == ("fall('burn')" if show else "fall(…)")
+        assert ("swordfish" in crash.get("state", "")) is show
+        await sys_.resume(game)
+
+
 async def test_what_is_wrong_is_told_to_the_agent_as_an_answer() -> None:
     async with program(), client() as agent:
         for tool, arguments, complaint in (
@@ -161,6 +181,15 @@ async def test_it_is_mounted_beside_other_pages() -> None:
         answer = await web.post("/mcp/", json=call)
         (content,) = answer.json()["result"]["content"]
         assert json.loads(content["text"])["rows"][0]["name"] == "Games"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "PUT"])
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_nobody_can_open_a_stream_of_events(method: str, guarded: bool) -> None:
+    async with program(), mounted(guarded=guarded) as web:
+        async with asyncio.timeout(5):
+            answer = await web.request(method, "/mcp/", headers={"accept": "text/event-stream"})
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 async def test_who_asks_becomes_no_process() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from regrow import KILL, Agent, AlreadyStarted, Application, Supervisor, application, process
 from regrow.application import ConfigError
-from regrow.kernel.runtime import runtime
+from regrow.kernel.runtime import QUEUE_SLICE, runtime
 from regrow.observer import Observer, ObserverApplication, Settings, snapshot
 from regrow.observer.recording import recording_of
 from tests.observer.programs import pid_of
@@ -71,6 +71,13 @@ async def test_settings_may_be_given_as_a_value() -> None:
 def test_wrong_options_are_refused_at_once(given: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Observer.child_spec(**given)
+
+
+def test_the_slice_that_is_shown_is_that_of_the_run_queue() -> None:
+    async def shown() -> float:
+        return snapshot().scheduler().slice
+
+    assert asyncio.run(shown()) == QUEUE_SLICE
 
 
 # --- the web page -----------------------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import pytest
 
 from regrow import KILL, Agent, GenServer, process, sys
 from regrow.kernel.runtime import runtime
-from regrow.observer import NoState, UnknownProcess, observing, snapshot, survey
+from regrow.observer import NoState, UnknownProcess, memory, observing, snapshot, survey
 from regrow.observer.model import ProcessRow, ProcessSort
 from tests.observer.programs import Game, Games, living, pid_of, program, start_game
 from tests.waiting import turns
@@ -200,7 +201,7 @@ async def test_one_process_shows_its_neighbours() -> None:
 async def test_a_mailbox_is_peeked_at_as_short_texts() -> None:
     pid = await park(mailbox=30)
     process.send(pid, "x" * 10_000)
-    detail = await snapshot().process(pid)
+    detail = await snapshot().process(pid, messages=True)
     assert detail.row.mailbox == 31
     assert len(detail.mailbox) == 20
     assert detail.mailbox[:2] == ("'message 0'", "'message 1'")
@@ -208,7 +209,8 @@ async def test_a_mailbox_is_peeked_at_as_short_texts() -> None:
     assert "in work" in detail.where
     other = await park()
     process.send(other, "x" * 10_000)
-    assert len((await snapshot().process(other)).mailbox[0]) <= 200
+    assert len((await snapshot().process(other, messages=True)).mailbox[0]) <= 200
+    assert (await snapshot().process(other)).mailbox == ("…",)
 
 
 async def test_calls_in_a_mailbox_are_shown_as_calls() -> None:
@@ -222,7 +224,8 @@ async def test_calls_in_a_mailbox_are_shown_as_calls() -> None:
         game.note("asleep")
         await turns()
         pid = process.pid_of(game)
-        assert (await snapshot().process(pid)).mailbox == ("note('asleep')",)
+        assert (await snapshot().process(pid)).mailbox == ("note(…)",)
+        assert (await snapshot().process(pid, messages=True)).mailbox == ("note('asleep')",)
         asking = await snapshot().process(asker)
         assert asking.waiting_for is not None
         assert asking.waiting_for.pid == pid
@@ -291,6 +294,37 @@ async def test_the_state_of_a_suspended_server_is_shown_and_that_of_a_busy_one_i
         assert "number: 5" in (await snapshot().state(pid)).text
 
 
+async def test_who_asks_a_server_that_hangs_again_and_again_does_not_fill_its_mailbox() -> None:
+    async with Game.scope(5) as game:
+        pid = process.pid_of(game)
+        waiting = asyncio.create_task(game.wait())
+        await asyncio.sleep(0)
+        for _ in range(5):
+            with pytest.raises(TimeoutError, match="busy"):
+                await snapshot().state(pid, timeout=0.5)
+        assert (await snapshot().process(pid)).row.mailbox == 1
+        (await sys_state(game)).gate.set()
+        first, second = await asyncio.gather(snapshot().state(pid), snapshot().state(pid))
+        assert first.text == second.text
+        await waiting
+        await turns()
+        assert runtime().parts["observer.looks"] == {}
+
+
+async def test_who_ends_while_his_state_is_asked_for_is_unknown() -> None:
+    pid = process.pid_of(await Game.start(5))
+    waiting = asyncio.ensure_future(asyncio.wait_for(Game.of(pid).wait(), None))
+    await asyncio.sleep(0)
+    asking = asyncio.ensure_future(snapshot().state(pid))
+    await turns()
+    process.exit(pid, KILL)
+    with pytest.raises(UnknownProcess, match=str(pid)):
+        await asking
+    await asyncio.gather(waiting, return_exceptions=True)
+    await turns()
+    assert runtime().parts["observer.looks"] == {}
+
+
 async def sys_state(game: Any) -> Any:
     process_ = runtime().processes[process.pid_of(game)]
     return process_.server
@@ -317,6 +351,30 @@ async def test_memory_is_estimated_and_says_when_it_was_cut() -> None:
         assert whole.bytes > many.bytes
         assert not whole.cut
         assert whole.bytes > 50_000 * 60
+
+
+async def test_no_more_waits_to_be_looked_at_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = 0
+
+    class Watched(deque[Any]):
+        def append(self, each: Any) -> None:
+            nonlocal longest
+            super().append(each)
+            longest = max(longest, len(self))
+
+        def extend(self, some: Any) -> None:
+            nonlocal longest
+            super().extend(some)
+            longest = max(longest, len(self))
+
+    monkeypatch.setattr(memory, "deque", Watched)
+    monkeypatch.setattr(memory, "CONTAINERS", (*memory.CONTAINERS, Watched))
+    shared = [object() for _ in range(500)]
+    async with Agent.scope(lambda: [list(shared) for _ in range(500)]) as agent:
+        found = await snapshot().memory(process.pid_of(agent), objects=5000)
+    assert found.objects > 1000
+    assert not found.cut
+    assert longest <= 5000
 
 
 async def test_memory_does_not_run_away_into_other_processes() -> None:

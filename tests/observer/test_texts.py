@@ -48,6 +48,28 @@ def test_whatever_it_is_it_becomes_a_text_in_bounds(value: object) -> None:
     assert len(texts.name_text(value) or "") <= 200
 
 
+class Half(Exception):
+    def __repr__(self) -> str:
+        return "half \ud83d"
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("value", ["\ud83d", Half(), {"a": Half()}, [Half()]], ids=repr)
+def test_half_a_character_can_be_sent(value: Any) -> None:
+    for text in (
+        texts.short(value),
+        texts.long_text(value),
+        texts.reason_text(value),
+        texts.name_text(value),
+    ):
+        assert "\\ud83d" in (text or "").encode().decode()
+
+
+def test_a_traceback_with_half_a_character_can_be_sent() -> None:
+    assert "half" in texts.traceback_text(Half()).encode().decode()
+
+
 def test_an_exception_that_can_not_be_printed_is_named() -> None:
     assert "SlyError" in texts.traceback_text(SlyError())
 

@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from regrow import Supervisor, process
 from regrow.observer import Observer
-from regrow.observer.web import WebOptions, asgi
+from regrow.observer.web import WebOptions, asgi, guards
 from regrow.observer.web.guards import csrf_token
 from tests.observer.web_client import BROWSER, TOKEN, csrf_of, program
 
@@ -334,7 +334,9 @@ async def test_every_answer_is_strict_about_scripts_frames_and_caches() -> None:
 
 
 async def test_mounted_the_app_around_it_says_who_may_come_and_links_stay_below() -> None:
-    app = Starlette(routes=[Mount("/observer", asgi(actions=True)), Mount("/", Starlette())])
+    app = Starlette(
+        routes=[Mount("/observer", asgi(actions=True, open_to_all=True)), Mount("/", Starlette())]
+    )
     async with (
         Supervisor.scope([Observer.child_spec()]),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example") as client,
@@ -351,6 +353,63 @@ async def test_mounted_the_app_around_it_says_who_may_come_and_links_stay_below(
             "/observer/processes/999999/kill", content=f"csrf={csrf_of(page)}", headers=FORM
         )
         assert done.headers["location"].startswith("/observer/processes/999999?note=")
+
+
+@pytest.mark.parametrize(
+    "peer", [("10.1.2.3", 5), ("2001:db8::1", 5), ("testclient", 5), ("::ffff:10.1.2.3", 5)]
+)
+async def test_mounted_without_a_token_only_this_machine_is_let_in(peer: tuple[str, int]) -> None:
+    async def status(client: tuple[str, int] | None, path: str = "/", **options: object) -> tuple[int, str]:
+        transport = httpx.ASGITransport(asgi(**options), client=client)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            answer = await http.get(path, headers=BROWSER)
+            return answer.status_code, answer.text
+
+    async with Supervisor.scope([Observer.child_spec()]):
+        for path in ("/", "/api/processes", "/static/regrow.css", "/mcp"):
+            refused = await status(peer, path)
+            assert refused[0] == 403
+            assert "Observer.asgi(token=...)" in refused[1]
+            assert "open_to_all=True" in refused[1]
+        assert (await status(None))[0] == 403  # nobody knows who that is
+        assert (await status(peer, "/healthz")) == (200, '{"ok": true}')
+        assert (await status(peer, open_to_all=True))[0] == 200
+        assert (await status(peer, token=TOKEN))[0] == 401
+        assert (await status(peer, f"/static/regrow.css?token={TOKEN}", token=TOKEN))[0] == 200
+        for here in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
+            assert (await status((here, 5)))[0] == 200
+
+
+def test_mounted_actions_need_a_token_or_the_word_of_the_app_around() -> None:
+    with pytest.raises(ValueError, match=r"needs a token=.*open_to_all=True"):
+        Observer.asgi(actions=True)
+    Observer.asgi(actions=True, token=TOKEN)
+    Observer.asgi(actions=True, open_to_all=True)
+    with pytest.raises(TypeError, match="open_to_all='yes'"):
+        Observer.asgi(open_to_all="yes")
+    with pytest.raises(TypeError, match="open_to_all"):
+        Observer.child_spec(port=0, open_to_all=True)  # type: ignore[call-arg]  # it is for the mounted one
+
+
+async def test_a_form_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "FORM_TIME", 0.1)
+    app = asgi(token=TOKEN)
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(3600)
+        return {}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/enter", "headers": [(b"content-length", b"5")],
+        "query_string": b"", "root_path": "", "scheme": "http", "server": ("localhost", 80), "client": ("::1", 5),
+    }  # fmt: skip
+    async with asyncio.timeout(5):
+        await app(scope, receive, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 401
 
 
 async def test_a_websocket_is_refused() -> None:

@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from regrow import KILL, Supervisor, process
+from regrow import KILL, Registry, Supervisor, process
 from regrow.observer.web.pages import ROWS
 from tests.observer.web_client import BROWSER, Games, program, text_of
 
@@ -147,6 +147,38 @@ async def test_what_waits_in_a_mailbox_is_named_and_not_told() -> None:
             await asking
 
 
+@pytest.mark.parametrize("show", [False, True])
+async def test_json_tells_what_the_pages_tell(show: bool) -> None:
+    from regrow import sys
+
+    async with program(show_state=show) as it:
+        by_id = Registry.named("games.by_id")
+        by_id.register("key", "opensesame")
+        await sys.suspend(it.games[1])
+        asking = asyncio.ensure_future(it.games[1].play(1, "my-password"))
+        await asyncio.sleep(0)
+        await it.crash()
+
+        async def ask(path: str) -> str:
+            answer = await it.http.get(f"/api/{path}")
+            assert answer.status_code == 200
+            return answer.text
+
+        detail = await ask(f"process?pid={it.pid(1)}")
+        assert "play(" in detail
+        assert ("my-password" in detail) is show
+        crash = await ask("crash?id=1")
+        assert "play(" in crash
+        assert ("play(99" in crash) is show
+        assert ("hunter0" in crash) is show
+        assert ("opensesame" in await ask("entries?registry=games.by_id")) is show
+        page = await it.page("/crashes/1")
+        assert ("play(99" in page) is show
+        assert "hunter0" not in page  # asked for apart
+        await sys.resume(it.games[1])
+        await asking
+
+
 async def test_a_process_that_has_ended_says_who_is_in_its_place() -> None:
     async with program() as it:
         pid = it.pid()
@@ -173,7 +205,8 @@ async def test_a_crash_is_told_in_full() -> None:
         text = text_of(html)
         assert "Traceback (most recent call last)" in text
         assert "self.cells[cell] = mark" in text
-        assert "play(99" in text
+        assert "play(…)" in text
+        assert "play(99" not in text
         assert "hunter0" not in text
         assert "IndexError" in text_of(await it.page("/crashes"))
         assert "None fits" in text_of(await it.page("/crashes?q=ZeroDivision"))
@@ -247,7 +280,90 @@ async def test_health_is_open_to_all_and_follows_the_tree() -> None:
         with health.add_check("database of tenant 7", lambda: False):
             answer = await it.http.get("/readyz", headers=strange)
         assert (answer.status_code, answer.json()) == (503, {"ok": False})  # and not a word of why
+        await asyncio.sleep(1)  # for so long an answer holds
         assert (await it.http.get("/readyz", headers=strange)).json() == {"ok": True}
+
+
+async def test_many_who_ask_for_health_share_an_answer() -> None:
+    from regrow.telemetry import health
+
+    asked = 0
+
+    async def database() -> str:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.5)
+        return f"no connection, for the {asked}. time"
+
+    async with program() as it:
+        with health.add_check("database", database):
+            answers = await asyncio.gather(*(it.http.get("/readyz") for _ in range(50)))
+            assert {each.json()["reasons"][0] for each in answers} == {
+                "database: no connection, for the 1. time"
+            }
+            await asyncio.sleep(0.9)
+            await it.http.get("/readyz")
+            assert asked == 1
+            await asyncio.sleep(0.2)
+            assert "for the 2. time" in (await it.http.get("/readyz")).text
+        assert (await it.http.get("/healthz")).json() == {"ok": True, "reasons": []}
+
+
+async def test_why_it_is_not_well_is_told_to_who_may_see_the_page() -> None:
+    from regrow.telemetry import health
+
+    token = "x" * 20
+    why = {"ok": False, "reasons": ["database of tenant 7: failed"]}
+    with health.add_check("database of tenant 7", lambda: False):
+        async with program() as it:
+            assert (await it.http.get("/readyz")).json() == why
+            rebound = await it.http.get("/readyz", headers={"host": "evil.example:4000"})
+            assert (rebound.status_code, rebound.json()) == (503, {"ok": False})
+        async with program(allowed_hosts=["panel.internal"]) as it:
+            assert (await it.http.get("/readyz", headers={"host": "panel.internal"})).json() == why
+        async with program(token=token) as it:
+            assert (await it.http.get("/readyz")).json() == {"ok": False}
+            shown = await it.http.get("/readyz", headers={"authorization": f"Bearer {token}"})
+            assert shown.json() == why
+            wrong = await it.http.get("/readyz", headers={"authorization": "Bearer wrong"})
+            assert wrong.json() == {"ok": False}
+            await it.http.get(
+                f"/?token={token}", headers={"accept": "text/html"}
+            )  # and is a cookie from now on
+            assert (await it.http.get("/readyz")).json() == why
+        async with program(mounted=True) as it:
+            assert (await it.http.get("/readyz")).json() == why
+            assert (await it.http.get("/readyz", headers={"host": "evil.example"})).json() == {"ok": False}
+
+
+@pytest.mark.parametrize("digits", [19, 5000])
+async def test_a_number_that_is_too_long_is_no_crash_of_the_page(digits: int) -> None:
+    long = "7" * digits
+    async with program(actions=True) as it:
+        for path in ("/processes", "/tree", "/registries", "/crashes"):
+            assert "There is no such page" in await it.page(f"{path}/{long}", status=404)
+        assert (await it.http.post(f"/processes/{long}/kill")).status_code == 404
+        for question in (f"process?pid={long}", f"process?pid=-{long}", f"processes?limit={long}"):
+            answer = await it.http.get(f"/api/{question}")
+            assert (answer.status_code, "18 digits at most" in answer.text) == (400, True)
+        most = "7" * 18
+        await it.page(f"/processes/{most}", status=404)
+        assert (await it.http.get(f"/api/process?pid={most}")).status_code == 404
+
+
+@pytest.mark.real_time("a thread imports the library")
+async def test_agents_are_told_which_library_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    from regrow.observer.web import app
+
+    def fails(name: str) -> None:
+        raise ModuleNotFoundError("the endpoint for agents needs mcp, version 2 or newer")
+
+    monkeypatch.setattr(app, "find_spec", lambda name: name)
+    monkeypatch.setattr(app, "import_module", fails)
+    async with program() as it:
+        answer = await it.http.post("/mcp", json={})
+        assert answer.status_code == 501
+        assert answer.json() == {"error": "the endpoint for agents needs mcp, version 2 or newer"}
 
 
 async def test_looking_makes_no_processes() -> None:

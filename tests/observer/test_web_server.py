@@ -234,7 +234,7 @@ async def test_one_that_vanishes_leaves_nothing_behind() -> None:
 
 
 async def test_one_that_asks_for_nothing_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "FIRST_REQUEST", 0.2)
+    monkeypatch.setattr(server, "WHOLE_REQUEST", 0.2)
     async with serving() as url:
         host, port = url.removeprefix("http://").rsplit(":", 1)
         silent, writer = await asyncio.open_connection(host, int(port))
@@ -248,6 +248,61 @@ async def test_one_that_asks_for_nothing_is_sent_away(monkeypatch: pytest.Monkey
                     pass
         for each in (writer, other):
             each.close()
+
+
+WHOLE = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+HEADERS = b"host: localhost\r\ncontent-type: application/json\r\naccept: */*\r\ncontent-length: 5\r\n\r\n"
+FORM = b"POST /processes/1/kill HTTP/1.1\r\n" + HEADERS
+
+
+@pytest.mark.parametrize(
+    ("first", "drip"),
+    [
+        (WHOLE + WHOLE[:20], b""),  # half of a second one, behind the first
+        (WHOLE + WHOLE[:20], b"x"),  # a byte now and then is no more time
+        (FORM, b""),  # a body that never comes
+        (WHOLE + FORM, b""),  # nor after one that was answered
+        (FORM.replace(b"/processes/1/kill", b"/mcp"), b""),  # nor from an agent
+    ],
+)
+async def test_one_that_never_finishes_a_request_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, first: bytes, drip: bytes
+) -> None:
+    pytest.importorskip("regrow.observer.mcp")  # now, since it takes a while
+    monkeypatch.setattr(server, "WHOLE_REQUEST", 0.4)
+    async with serving(actions=True) as url:
+        host, port = url.removeprefix("http://").rsplit(":", 1)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(first)
+        ended = asyncio.ensure_future(reader.read(-1))
+        async with asyncio.timeout(3):
+            while not ended.done():
+                if drip:
+                    writer.write(drip)
+                await asyncio.wait((ended,), timeout=0.1)
+        assert isinstance(ended.exception(), (ConnectionError, type(None)))
+        writer.close()
+    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    told = {each.name.partition(".")[0] for each in errors}
+    assert told <= {"mcp"}  # that library tells of it
+
+
+async def test_one_that_takes_its_time_between_requests_and_for_an_answer_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "WHOLE_REQUEST", 0.3)
+    async with serving() as url, stream(url) as (reader, _):
+        host, port = url.removeprefix("http://").rsplit(":", 1)
+        other, writer = await asyncio.open_connection(host, int(port))
+        for _ in range(3):
+            writer.write(WHOLE)
+            async with asyncio.timeout(3):
+                assert b"200" in await other.readline()
+                await other.readuntil(b"}")
+            await asyncio.sleep(0.4)
+        async with asyncio.timeout(3):
+            await reader.readuntil(b"event: page")
+        writer.close()
 
 
 async def test_too_many_open_pages_get_a_503() -> None:

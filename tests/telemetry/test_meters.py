@@ -40,7 +40,11 @@ async def test_inline_and_queued_are_told_apart(monkeypatch: pytest.MonkeyPatch)
             game.note("queued")
             await turns()
             assert (measured.inline, measured.queued, measured.handled) == (3, 1, 4)
-            assert measured.inline_share == 0.75
+            assert measured.inline_share == 1.0  # a note is never inline: it is no call
+            monkeypatch.setattr(runtime(), "inline", "off")
+            await game.play(4)
+            assert (measured.calls, measured.inline_share) == (4, 0.75)
+        assert measured.calls == 0
 
 
 class Worker(GenServer):

@@ -164,7 +164,7 @@ def run_(
         typer.Option(
             "--show-state",
             envvar="REGROW_SHOW_STATE",
-            help="Let them show the states of its servers too, which may hold secrets.",
+            help="Let them show states of servers and what messages hold, too: maybe secrets.",
         ),
     ] = False,
     log: Annotated[

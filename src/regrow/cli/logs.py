@@ -1,8 +1,8 @@
 """How what ``regrow run`` runs writes its reports: as the program has set ``logging`` up, or as the command line says.
 
 ``--log json`` and ``--log text`` set it up for the whole program. With neither, nothing is set up; but as long as the
-program has not done that itself, its crash reports go to the terminal in a form for people, and a storm of them is
-summed up, where Python would print each one plainly.
+program has not done that itself, a storm of reports is summed up, and on a terminal they have a form for people. Where
+there is none, in a container say, each is written as Python would write it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,29 @@ __all__ = ["reports_as"]
 @contextmanager
 def reports_as(format: Literal["json", "text"] | None) -> Iterator[None]:
     """Write reports in this *format* for the length of the block."""
-    if format is None and (sys.stderr is None or not sys.stderr.isatty()):
+    if format is None and sys.stderr is None:  # pythonw
         yield
         return
-    with configure(
-        format="json" if format == "json" else "auto",
-        level="WARNING" if format is None else "INFO",
-        logger="regrow" if format is None else None,
-    ) as configured:
+    logger = None if format else "regrow"
+    level: int | str = "INFO" if format else logging.getLogger(logger).level  # which stays as it is
+    with configure(format="json" if format == "json" else "auto", level=level, logger=logger) as configured:
         if format is None:
-            configured.handler.addFilter(_nobody_else)
+            _in_pythons_place(configured.handler)
         yield
 
 
-def _nobody_else(record: logging.LogRecord) -> bool:
-    """Only as long as nobody has set logging up: or he would read everything twice."""
-    return not logging.getLogger().handlers
+def _in_pythons_place(handler: logging.Handler) -> None:
+    """Let *handler* do what ``logging.lastResort`` does: write warnings, as long as nobody else does."""
+
+    def nobody_else(record: logging.LogRecord) -> bool:
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            if any(each is not handler for each in logger.handlers):
+                return False  # or everything would be read twice
+            logger = logger.parent if logger.propagate else None
+        return True
+
+    handler.addFilter(nobody_else)
+    handler.setLevel(logging.WARNING)
+    if not sys.stderr.isatty():
+        handler.setFormatter(None)

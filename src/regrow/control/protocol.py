@@ -42,7 +42,8 @@ class Refused(ControlError):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False, default=repr).encode() + b"\n"
+    """*message* as a line. Half a character, which UTF-8 has no bytes for, goes as JSON's escape for it."""
+    return json.dumps(message, ensure_ascii=False, default=repr).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any]:

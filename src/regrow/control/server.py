@@ -9,6 +9,7 @@ has a second to answer.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -30,6 +31,10 @@ log = logging.getLogger("regrow.control")
 
 LAST_WORDS: Final = 1.0
 """Seconds that a command has for its answer when the program stops."""
+PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED})
+"""What keeps a client from being taken, and will pass: there are too many open files, say."""
+TRY_AGAIN: Final = 1.0
+"""Seconds until the next one is tried then."""
 UNREAD: Final = 1024 * 1024
 """Bytes of events that wait for a client who does not read; what comes then, he misses."""
 
@@ -130,7 +135,14 @@ async def accept(
     """Start a process for each client that comes."""
     loop, clients = asyncio.get_running_loop(), Clients.named(Clients)
     while True:
-        connection, _ = await loop.sock_accept(listening)
+        try:
+            connection, _ = await loop.sock_accept(listening)
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            log.warning("a client of the control socket has to wait: %s", error)
+            await asyncio.sleep(TRY_AGAIN)
+            continue
         try:
             await clients.start_child(serve, connection, program, commands, aliases)
         except BaseException:

@@ -21,9 +21,9 @@ SAID = (BadArgument, NotFound, UnknownProcess, UnknownCrash, NoState, NotObserve
 """What may be wrong with a question; anything else is a bug, and is reported as a crash."""
 
 
-async def answer(operation: Operation, given: Mapping[str, object]) -> Any:
-    """What *operation* gives for these arguments, as plain values."""
+async def answer(operation: Operation, given: Mapping[str, object], *, show_state: bool = False) -> Any:
+    """What *operation* gives for these arguments, as plain values; with *show_state*, what may be secret too."""
     try:
-        return await operation.answer(snapshot(), given)
+        return await operation.answer(snapshot(), given, show_state=show_state)
     except (*SAID, TimeoutError) as error:
         raise Refused(str(error) or f"{operation.name} has taken too long") from None

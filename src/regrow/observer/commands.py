@@ -30,12 +30,12 @@ def observing_commands(*, actions: bool = False, show_state: bool = False) -> di
     ['kill', 'restart_child', 'resume', 'state', 'stop', 'suspend']
     """
     allowed = offered(actions=actions, show_state=show_state)
-    return {"watch": watch, "web": web, **{each.name: _command(each) for each in allowed}}
+    return {"watch": watch, "web": web, **{each.name: _command(each, show_state) for each in allowed}}
 
 
-def _command(operation: Operation) -> Command:
+def _command(operation: Operation, show_state: bool) -> Command:
     async def command(request: Request) -> Any:
-        return await answer(operation, request.arguments)
+        return await answer(operation, request.arguments, show_state=show_state)
 
     return command
 

@@ -21,7 +21,18 @@ from regrow.kernel.process import Pid, Process
 from regrow.kernel.runtime import Runtime
 from regrow.observer.errors import UnknownCrash
 from regrow.observer.model import Crash, CrashRow, Page, Restart
-from regrow.observer.texts import cut, label_of, name_text, reason_text, short, traceback_text, where_raised
+from regrow.observer.texts import (
+    cut,
+    hidden_reason,
+    label_of,
+    masked,
+    name_text,
+    reason_text,
+    short,
+    traceback_text,
+    utf8,
+    where_raised,
+)
 
 __all__ = ["A_SECOND", "History", "history_of"]
 
@@ -50,8 +61,8 @@ class _Crashed:
     """A crash as it is kept."""
 
     __slots__ = (
-        "ancestors", "at", "client", "id", "kind", "label", "message", "name", "parent", "pid", "reason", "restart",
-        "state", "traceback", "unwritten", "where",
+        "ancestors", "at", "client", "id", "kind", "label", "masked", "message", "name", "parent", "pid", "reason",
+        "restart", "state", "traceback", "unwritten", "where",
     )  # fmt: skip
 
     def __init__(self, id: int, at: float, process: Process, reason: object, message: object) -> None:
@@ -77,7 +88,8 @@ class _Crashed:
             message
         )  # the name of a function, and no message
         self.message = cut(str(message) if plain else text, reports.LIMIT)
-        self.state = None if process.server is None else reports.state_text(process, shown["state"])
+        self.masked = self.message if plain or message is None else masked(self.message)
+        self.state = None if process.server is None else utf8(reports.state_text(process, shown["state"]))
         self.restart: _Restarted | None = None
         self.unwritten = 0
 
@@ -178,7 +190,7 @@ class History:
             old,
             pid,
             fields.get("restarts", 0),
-            self._why(old, fields.get("reason"), few),
+            self._why(old, pid, fields.get("reason"), few),
         )
         self._remember(made)
         return self._shown(made) if few else None
@@ -187,14 +199,24 @@ class History:
         process = self.runtime.processes.get(supervisor)
         return None if process is None or process.name is None else name_text(process.name)
 
-    def _why(self, old: int | None, reason: object, few: bool) -> str | None:
-        """Why *old* had ended: as much of it as there is time for."""
+    def _why(self, old: int | None, pid: Pid, reason: object, few: bool) -> str | None:
+        """Why *old* had ended: as much of it as there is time for, and as its class allows. *pid* came after it."""
         crash = None if old is None else self._crash_of.get(old)
         if crash is not None:
             return crash.reason
         if reason is None:
             return None
-        return reason_text(reason) if few else type(reason).__name__
+        after = self.runtime.processes.get(pid)  # the one before has gone, and this one is of its class
+        hides = after is not None and after.behaviour.format_status is not None
+        return reason_text(reason) if few and not hides else hidden_reason(reason)
+
+    def last_exit(self, pid: int | None, before: int | None) -> str | None:
+        """Why the one before *pid* ended, or with no pid why *before* did, as its class wants it shown, if known."""
+        if pid is not None:
+            restart = self._before.get(pid)
+            return None if restart is None else restart.reason
+        crash = None if before is None else self._crash_of.get(before)
+        return None if crash is None else crash.reason
 
     def _remember(self, made: _Restarted) -> None:
         while len(self._restarts) >= self.most_restarts:
@@ -231,7 +253,7 @@ class History:
         rows = tuple(each.row() for each in found[offset : offset + limit])
         return Page(rows, len(found), offset, limit, self.now())
 
-    def full(self, id: int, *, state: bool) -> Crash:
+    def full(self, id: int, *, state: bool, message: bool) -> Crash:
         found = self._crashes.get(id)
         if found is None:
             raise UnknownCrash(id)
@@ -240,7 +262,7 @@ class History:
             parent=found.parent,
             ancestors=found.ancestors,
             traceback=found.traceback,
-            message=found.message,
+            message=found.message if message else found.masked,
             client=found.client,
             state=found.state if state else None,
             restart=None if found.restart is None else self._shown(found.restart),

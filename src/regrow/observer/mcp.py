@@ -181,10 +181,13 @@ def asgi(
         ],
     )
     offers = offered(actions=actions, show_state=show_state)
-    server = local_server(offers)
+    server = local_server(offers, show_state=show_state)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # a lifespan: there is nothing to begin
+            return
+        if scope["method"] != "POST":  # a GET would open a stream of events that never come, and nobody ends
+            await _only_post(send)
             return
         manager = StreamableHTTPSessionManager(
             server, json_response=True, stateless=True, security_settings=security
@@ -195,11 +198,19 @@ def asgi(
     return app
 
 
-def local_server(offers: Sequence[Operation]) -> Server[Any]:
-    """A server for the program that it runs in."""
+async def _only_post(send: Send) -> None:
+    said = b'{"error": "agents ask by POST; there is no stream to listen to"}'
+    headers = [(b"allow", b"POST"), (b"content-type", b"application/json")]
+    headers.append((b"content-length", str(len(said)).encode()))
+    await send({"type": "http.response.start", "status": 405, "headers": headers})
+    await send({"type": "http.response.body", "body": said})
+
+
+def local_server(offers: Sequence[Operation], *, show_state: bool = False) -> Server[Any]:
+    """A server for the program that it runs in; with *show_state* its answers hold what may be secret."""
     by_name = {each.name: each for each in offers}
 
     async def ask(name: str, given: Mapping[str, Any]) -> Any:
-        return await answer(by_name[name], given)
+        return await answer(by_name[name], given, show_state=show_state)
 
     return server_for(ask, lambda: offers)

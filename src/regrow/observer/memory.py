@@ -10,7 +10,7 @@ import asyncio
 import gc
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import chain, islice
 from types import (
     BuiltinFunctionType,
@@ -56,28 +56,50 @@ PLAIN: Final = frozenset((str, bytes, int, float, complex, bool, type(None), typ
 
 async def estimate(process: Process, objects: int) -> Memory:
     """Look at *objects* objects at most."""
-    pace = Pace()
-    seen: set[int] = set()
+    pace, done = Pace(), 0
+    seen: set[int] = set()  # those that wait are in it too: so no more wait than may be looked at
     size, cut = sys.getsizeof(process), False
     if process.extra is not None:
         size += sys.getsizeof(process.extra)
-    waiting: deque[Any] = deque([process.server, process.mailbox])
-    while waiting and not cut:
-        for _ in range(min(PORTION, len(waiting))):
-            each = waiting.popleft()  # what is looked at stays alive, so no id is met twice by chance
-            if each is None or each is True or each is False or id(each) in seen or _is_shared(each):
-                continue
-            if len(seen) >= objects:
-                cut = True
+    waiting: deque[Any] = deque()
+    parts: Sequence[Any] = (process.server, process.mailbox)
+    while True:
+        for start in range(0, len(parts), PORTION):
+            portion = parts[start : start + PORTION]
+            cut = _queue(portion, seen, waiting, objects)
+            done += len(portion)
+            if cut:
                 break
-            seen.add(id(each))
-            size += _size_of(each)
-            if type(each) not in PLAIN:
-                waiting.extend(_parts(each, objects + 1 - len(seen)))
-        await pace.go_on(PORTION)
-        if process.status == DEAD:
-            raise UnknownProcess(process.pid)
-    return Memory(process.pid, size, len(seen), cut)
+            if done >= PORTION:
+                done = await _go_on(process, pace, done)
+        if not waiting:
+            return Memory(process.pid, size, len(seen), cut)
+        each = waiting.popleft()  # what is looked at stays alive, so no id is met twice by chance
+        size += _size_of(each)
+        parts = () if cut or type(each) in PLAIN else _parts(each, objects + 1 - len(seen))
+        done += 1
+        if done >= PORTION:
+            done = await _go_on(process, pace, done)
+
+
+def _queue(parts: Sequence[Any], seen: set[int], waiting: deque[Any], objects: int) -> bool:
+    """Let those wait that are new; whether there are more of them than may be looked at."""
+    for each in parts:
+        if each is None or each is True or each is False or id(each) in seen or _is_shared(each):
+            continue
+        if len(seen) >= objects:
+            return True
+        seen.add(id(each))
+        waiting.append(each)
+    return False
+
+
+async def _go_on(process: Process, pace: Pace, done: int) -> int:
+    """The loop may have its turn, in which the process may end; gives what is done since: nothing."""
+    await pace.go_on(done)
+    if process.status == DEAD:
+        raise UnknownProcess(process.pid)
+    return 0
 
 
 def _is_shared(each: object) -> bool:
@@ -91,7 +113,7 @@ def _size_of(each: object) -> int:
         return 0
 
 
-def _parts(each: Any, limit: int) -> Iterable[Any]:
+def _parts(each: Any, limit: int) -> Sequence[Any]:
     """What it refers to. Of a great container only so many as can be looked at."""
     parts: list[Any] = []
     if issubclass(type(each), dict):

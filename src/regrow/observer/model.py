@@ -153,7 +153,10 @@ class ProcessDetail:
     """The first hundred, of a supervisor. All of them: ``children(pid)``."""
     children_total: int
     mailbox: tuple[str, ...]
-    """The next messages, the first to be handled first, each as a short text. ``row.mailbox`` is how many wait."""
+    """The next messages, the first to be handled first, each as a short text. ``row.mailbox`` is how many wait.
+
+    What they hold is left out, as in ``play(…)``, unless it was asked for: it may be secret.
+    """
     waiting_for: Neighbour | None
     """Whose answer it waits for, in a call."""
     where: str | None
@@ -351,7 +354,7 @@ class Crash:
     traceback: str
     """As Python prints it, causes too, at most 16,000 characters. Empty if the reason is no exception."""
     message: str
-    """The message that it was at."""
+    """The message that it was at; what it held only if that was asked for, else as ``play(…)``."""
     client: int | None
     """Who had sent it and waited for the answer."""
     state: str | None

@@ -98,7 +98,9 @@ class Observer(Supervisor, strategy="rest_for_one"):
     def asgi(**keywords: Any) -> Any:
         """The web page as an ASGI application, to be mounted in another one. It takes the keywords of the web page.
 
-        It shows the program whose event loop serves it, and needs an observer there for charts and history.
+        Without a ``token`` it answers this machine only; ``open_to_all=True`` says that the application around looks
+        who may come. It shows the program whose event loop serves it, and needs an observer there for charts and
+        history.
         """
         from regrow.observer.web import asgi
 

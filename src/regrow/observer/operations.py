@@ -104,6 +104,8 @@ class Operation:
     """Whether it changes something in the program."""
     shows_state: bool = False
     """Whether it shows what a program may want to keep secret."""
+    shows_more: bool = False
+    """Whether its answer has more in it where states may be seen: *run* takes ``show_state`` then."""
 
     def check(self, given: Mapping[str, object]) -> dict[str, Any]:
         """All arguments, with the defaults of those that are not *given*; ``BadArgument`` says what is wrong."""
@@ -121,12 +123,19 @@ class Operation:
                 found[name] = argument.default
         return found
 
-    async def answer(self, snapshot: Snapshot, given: Mapping[str, object]) -> Any:
-        """Do it, and give the answer as plain values. ``BadArgument``, ``NotFound``, or what the snapshot raises."""
+    async def answer(
+        self, snapshot: Snapshot, given: Mapping[str, object], *, show_state: bool = False
+    ) -> Any:
+        """Do it, and give the answer as plain values; with *show_state*, what may be secret too.
+
+        ``BadArgument``, ``NotFound``, or what the snapshot raises.
+        """
         arguments = self.check(given)
         for name, argument in self.arguments.items():
             if argument.type == "process" and isinstance(arguments[name], str):
                 arguments[name] = await _pid(snapshot, arguments[name])
+        if self.shows_more:
+            arguments["show_state"] = show_state
         return as_json(await self.run(snapshot, **arguments))
 
 
@@ -181,8 +190,8 @@ async def _processes(
     )
 
 
-async def _process(snapshot: Snapshot, pid: int) -> object:
-    return await snapshot.process(pid)
+async def _process(snapshot: Snapshot, pid: int, show_state: bool) -> object:
+    return await snapshot.process(pid, messages=show_state)
 
 
 async def _memory(snapshot: Snapshot, pid: int) -> object:
@@ -197,16 +206,18 @@ async def _registries(snapshot: Snapshot) -> object:
     return {"rows": as_json(await snapshot.registries())}
 
 
-async def _entries(snapshot: Snapshot, registry: int, filter: str, offset: int, limit: int) -> object:
-    return await snapshot.entries(registry, query=filter, offset=offset, limit=limit)
+async def _entries(
+    snapshot: Snapshot, registry: int, filter: str, offset: int, limit: int, show_state: bool
+) -> object:
+    return await snapshot.entries(registry, query=filter, values=show_state, offset=offset, limit=limit)
 
 
 async def _crashes(snapshot: Snapshot, pid: int | None, filter: str, offset: int, limit: int) -> object:
     return snapshot.crashes(pid=pid, query=filter, offset=offset, limit=limit)
 
 
-async def _crash(snapshot: Snapshot, id: int) -> object:
-    return snapshot.crash(id)
+async def _crash(snapshot: Snapshot, id: int, show_state: bool) -> object:
+    return snapshot.crash(id, state=show_state, message=show_state)
 
 
 async def _restarts(snapshot: Snapshot, pid: int | None, offset: int, limit: int) -> object:
@@ -278,6 +289,7 @@ _TABLE: Final = (
         "answer it waits for and the line that it stands at, and what its supervisor knows of it.",
         {"pid": _WHO},
         _process,
+        shows_more=True,
     ),
     Operation(
         "memory",
@@ -303,6 +315,7 @@ _TABLE: Final = (
             "limit": _limit(50),
         },
         _entries,
+        shows_more=True,
     ),
     Operation(
         "crashes",
@@ -321,6 +334,7 @@ _TABLE: Final = (
         "One crash in full: traceback, last message, ancestors, and the restarts in its place.",
         {"id": Argument("integer", "The id, as crashes has it.", least=1)},
         _crash,
+        shows_more=True,
     ),
     Operation(
         "restarts",

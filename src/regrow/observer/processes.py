@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from regrow.kernel import reports
+from regrow.kernel.errors import ServerExited
 from regrow.kernel.mailbox import put
 from regrow.kernel.process import DEAD, STATE_NAMES, Extra, Pid, Process, Request
 from regrow.kernel.runtime import Runtime
@@ -16,7 +17,7 @@ from regrow.observer.model import Neighbour, ProcessDetail, ProcessRow, StateTex
 from regrow.observer.pace import PORTION, Pace
 from regrow.observer.recording import Recording
 from regrow.observer.survey import Survey, links
-from regrow.observer.texts import cut, label_of, long_text, name_text, short
+from regrow.observer.texts import cut, label_of, long_text, masked, name_text, short, utf8
 from regrow.observer.tree import children_of, count_of_children, place_of_child
 
 __all__ = ["detail_of", "living", "neighbour", "row_of", "state_of"]
@@ -68,8 +69,10 @@ def neighbour(rt: Runtime, pid: int) -> Neighbour:
     return Neighbour(pid, name_text(process.name), process.behaviour.name, alive=True)
 
 
-async def detail_of(process: Process, recording: Recording, survey: Survey) -> ProcessDetail:
-    """All about it but its state."""
+async def detail_of(
+    process: Process, recording: Recording, survey: Survey, *, messages: bool
+) -> ProcessDetail:
+    """All about it but its state; what its *messages* hold only if that is wanted."""
     rt, pid = process.runtime, process.pid
     watching = await _watchers(process, survey)
     if process.status == DEAD:
@@ -90,9 +93,9 @@ async def detail_of(process: Process, recording: Recording, survey: Survey) -> P
         monitoring=shown(each.pid for each in (extra.monitoring or {}).values() if each is not None),
         children=shown(pid for pid, _ in children_of(process, 0, FIRST) if pid),
         children_total=count_of_children(process),
-        mailbox=_peek(process),
+        mailbox=_peek(process, messages),
         waiting_for=None if asked is None else neighbour(rt, asked.target.pid),
-        where=None if where is None else where.removeprefix("at "),
+        where=None if where is None else utf8(where.removeprefix("at ")),
         traps_exits=process.trapping,
         timers=len(extra.timers or ()),
         place=place_of_child(process),
@@ -136,10 +139,9 @@ async def _watchers(process: Process, survey: Survey) -> list[int]:
     return found
 
 
-def _peek(process: Process) -> tuple[str, ...]:
-    return tuple(
-        short(reports.brief_message(process, envelope)) for envelope in islice(process.mailbox or (), PEEK)
-    )
+def _peek(process: Process, whole: bool) -> tuple[str, ...]:
+    texts = (short(reports.brief_message(process, each)) for each in islice(process.mailbox or (), PEEK))
+    return tuple(texts if whole else map(masked, texts))
 
 
 async def state_of(process: Process, at: float, timeout: float | None) -> StateText:
@@ -152,20 +154,40 @@ async def state_of(process: Process, at: float, timeout: float | None) -> StateT
         raise NoState(f"{process!r} is no server, so it has no state to show")
     if rt.current is process:
         raise NoState(f"{process!r} asked for its own state, and would wait for itself for ever")
-    answer: asyncio.Future[Any] = rt.loop.create_future()
-    request = Request(process, answer, None, "observer.state", system=True)
+    try:
+        async with asyncio.timeout(timeout):
+            text = await asyncio.shield(_look(process))  # who has waited enough leaves it to the others
+    except TimeoutError:
+        where = f", it is {STATE_NAMES[process.status]}" if process.status != DEAD else ""
+        raise TimeoutError(f"process {process.pid} has not shown its state in {timeout:g} s{where}") from None
+    except ServerExited:
+        raise UnknownProcess(process.pid) from None
+    return StateText(process.pid, at, text)
+
+
+def _look(process: Process) -> asyncio.Future[str]:
+    """The state that it will show: one look at a time, for all who ask.
+
+    A server that hangs would else find a message for each time that somebody has asked and gone away.
+    """
+    rt = process.runtime
+    looks: dict[int, asyncio.Future[str]] = rt.parts.setdefault("observer.looks", {})
+    under_way = looks.get(process.pid)
+    if under_way is not None:
+        return under_way
+    answer = looks[process.pid] = rt.loop.create_future()
 
     def look(server: object) -> str:
         return _shown(process, server)
 
-    put(process, (look, (), {}, request))
-    try:
-        async with asyncio.timeout(timeout):
-            text = await answer  # cut, it is cancelled: a server that comes to it later answers nobody
-    except TimeoutError:
-        where = f", it is {STATE_NAMES[process.status]}" if process.status != DEAD else ""
-        raise TimeoutError(f"process {process.pid} has not shown its state in {timeout:g} s{where}") from None
-    return StateText(process.pid, at, text)
+    def done(answer: asyncio.Future[str]) -> None:
+        del looks[process.pid]
+        if not answer.cancelled():
+            answer.exception()  # it may be that nobody waits any more, who would see it
+
+    answer.add_done_callback(done)
+    put(process, (look, (), {}, Request(process, answer, None, "observer.state", system=True)))
+    return answer
 
 
 def _shown(process: Process, server: object) -> str:

@@ -23,7 +23,7 @@ from importlib import metadata
 from typing import Any, Final, get_args
 
 from regrow.kernel.process import Process
-from regrow.kernel.runtime import SLICE, Runtime, runtime
+from regrow.kernel.runtime import QUEUE_SLICE, Runtime, runtime
 from regrow.observer import memory as memories
 from regrow.observer import processes as process_rows
 from regrow.observer import registries as registry_rows
@@ -109,10 +109,10 @@ class Snapshot:
         """How busy the loop is."""
         rt, recording = self.runtime, self._recording
         lags = [each.loop_lag for each in recording.series]
-        counted = recording.meters.on and recording.meters.handled
+        counted = recording.meters.on and recording.meters.calls
         return Scheduler(
             run_queue=len(rt.run_queue),
-            slice=SLICE,
+            slice=QUEUE_SLICE,
             inline=rt.inline,
             inline_share=recording.meters.inline_share if counted else None,
             loop_lag=lags[-1] if lags else None,
@@ -178,16 +178,22 @@ class Snapshot:
         rows = tuple(process_rows.row_of(each, self._recording, now) for each in found)
         return Page(rows, total, offset, limit, survey.at)
 
-    async def process(self, pid: int) -> ProcessDetail:
-        """All about one process, but for its state. Raises ``UnknownProcess``."""
-        return await process_rows.detail_of(self._living(pid), self._recording, self._survey())
+    async def process(self, pid: int, *, messages: bool = False) -> ProcessDetail:
+        """All about one process, but for its state. Raises ``UnknownProcess``.
+
+        Of the messages in its mailbox one sees what is asked for, as ``play(…)``; what they hold, which can be secret,
+        only with *messages*.
+        """
+        return await process_rows.detail_of(
+            self._living(pid), self._recording, self._survey(), messages=bool(messages)
+        )
 
     async def state(self, pid: int, timeout: float = 1.0) -> StateText:
         """The state of a server as its ``format_status`` shows it; it comes to that in its turn.
 
-        State can hold secrets: show it to nobody who has not been allowed to see it. Raises ``UnknownProcess``,
-        ``NoState`` for what is no server, ``TimeoutError`` if the server has not come to it in *timeout* seconds, and
-        ``ServerExited`` if it ends before.
+        State can hold secrets: show it to nobody who has not been allowed to see it. Raises ``UnknownProcess``, also if
+        it ends before it has come to it, ``NoState`` for what is no server, and ``TimeoutError`` if the server has not
+        come to it in *timeout* seconds. Several who ask at the same time get one answer.
         """
         return await process_rows.state_of(self._living(pid), self._recording.now(), timeout)
 
@@ -255,12 +261,12 @@ class Snapshot:
         check_page(offset, limit)
         return self._recording.history.crashes(pid, str(query), offset, limit)
 
-    def crash(self, id: int, *, state: bool = False) -> Crash:
-        """One crash in full; the state that the process had then, which can hold secrets, only if asked for.
+    def crash(self, id: int, *, state: bool = False, message: bool = False) -> Crash:
+        """One crash in full. Raises ``UnknownCrash``.
 
-        Raises ``UnknownCrash``.
+        The state that the process had then, and what its last *message* held, can be secret and come only if asked for.
         """
-        return self._recording.history.full(id, state=bool(state))
+        return self._recording.history.full(id, state=bool(state), message=bool(message))
 
     def restarts(self, *, pid: int | None = None, offset: int = 0, limit: int = 50) -> Page[Restart]:
         """A page of the restarts that are remembered, the newest first; with a *pid*, those in its place."""

@@ -5,23 +5,28 @@ Nothing here raises, whatever the value's own ``__repr__`` or ``__str__`` does.
 
 from __future__ import annotations
 
+import re
 from reprlib import Repr
 from traceback import TracebackException, walk_tb
 from typing import Any, Final
 
 from regrow.kernel.errors import LIBRARY, place_of
 from regrow.kernel.process import Process
+from regrow.kernel.reasons import Reason
 from regrow.kernel.reports import brief
 from regrow.servers.registry.via import RegistryVia
 
 __all__ = [
     "cut",
+    "hidden_reason",
     "label_of",
     "long_text",
+    "masked",
     "name_text",
     "reason_text",
     "short",
     "traceback_text",
+    "utf8",
     "where_raised",
 ]
 
@@ -30,6 +35,8 @@ LONG: Final = 16_000
 FRAMES: Final = 60
 """Frames of a traceback that are printed, those next to the error: a RecursionError has a thousand."""
 
+_CALLED: Final = re.compile(r"[A-Za-z_][\w.]*(?=\()")
+
 _long = Repr()
 _long.maxstring = _long.maxother = 2000
 _long.maxlist = _long.maxtuple = _long.maxdict = _long.maxset = _long.maxfrozenset = _long.maxdeque = 100
@@ -37,8 +44,20 @@ _long.maxarray = 100
 _long.maxlevel = 6
 
 
+def utf8(text: str) -> str:
+    """*text* as it can be sent and printed: half a character, as a ``__repr__`` may give one, is written as an escape.
+
+    >>> utf8("one " + chr(0xD83D))
+    'one \\\\ud83d'
+    """
+    if text.isascii():  # nearly all are
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def cut(text: str, limit: int) -> str:
     """At most *limit* characters of *text*; what is left out is left out in the middle."""
+    text = utf8(text)
     if len(text) <= limit:
         return text
     head = limit // 3
@@ -47,8 +66,20 @@ def cut(text: str, limit: int) -> str:
 
 def short(value: object) -> str:
     """*value* in at most 200 characters; a text as it is, without quotes."""
-    text = value if type(value) is str else brief(value)
+    text = utf8(value if type(value) is str else brief(value))
     return text if len(text) <= SHORT else text[: SHORT - 3] + "..."
+
+
+def masked(text: str) -> str:
+    """A message without what it holds.
+
+    >>> masked("login('ann', 'secret')"), masked("{'card': 1234}"), masked("close()")
+    ('login(…)', '…', 'close()')
+    """
+    called = _CALLED.match(text)
+    if called is None:
+        return "…"
+    return text if text == f"{called[0]}()" else f"{called[0]}(…)"
 
 
 def name_text(name: object) -> str | None:
@@ -72,6 +103,16 @@ def label_of(process: Process) -> str | None:
 def reason_text(reason: object) -> str:
     """An exit reason in one line, with the place of a crash if it is known."""
     return short(brief(reason).replace("\n", " ") + place_of(reason))
+
+
+def hidden_reason(reason: object) -> str:
+    """An exit reason of a process whose class decides what is shown, and was not asked: its type, or a plain word.
+
+    >>> from regrow import KILLED
+    >>> hidden_reason(ValueError("swordfish")), hidden_reason(KILLED)
+    ('ValueError', 'KILLED')
+    """
+    return repr(reason) if isinstance(reason, Reason) else utf8(type(reason).__name__)
 
 
 def long_text(value: object) -> str:
@@ -114,8 +155,8 @@ def where_raised(error: object) -> str | None:
     """``file:line in function`` of the innermost frame of an exception whose traceback is still there."""
     trace = getattr(error, "__traceback__", None)
     if trace is None:
-        return place_of(error).removeprefix(" at ") or None
+        return utf8(place_of(error).removeprefix(" at ")) or None
     frame, line = None, 0
     for frame, line in walk_tb(trace):  # noqa: B007  # the last one is wanted
         pass
-    return None if frame is None else f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+    return None if frame is None else utf8(f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}")

@@ -18,12 +18,14 @@ from regrow.application.definition import Application, summary_of
 from regrow.application.master import Master
 from regrow.kernel.process import STATE_NAMES, Pid, Process
 from regrow.kernel.runtime import Runtime
+from regrow.observer.crashes import history_of
 from regrow.observer.errors import UnknownProcess
 from regrow.observer.model import ApplicationRow, Forest, SpecRow, SupervisorRow, TreeNode
 from regrow.observer.pace import Pace
 from regrow.observer.survey import Survey
-from regrow.observer.texts import label_of, name_text, reason_text
+from regrow.observer.texts import hidden_reason, label_of, name_text, reason_text
 from regrow.servers.child_spec import ChildSpec
+from regrow.servers.gen_server import GenServer
 from regrow.servers.registry import server as registry
 from regrow.servers.registry.server import RegistryServer
 from regrow.supervision.base import BaseSupervisor
@@ -209,7 +211,11 @@ def _dynamic(
     server: DynamicSupervisor, process: Process | None, pid: Pid, spec: ChildSpec[Any], above: Process | None
 ) -> Place:
     restarts, reason = server._history.get(pid, (0, None))
-    last_exit = reason_text(reason) if restarts or pid in server._restarting else None
+    restarting = pid in server._restarting
+    last_exit = None
+    if restarts or restarting:
+        now = None if restarting else pid  # the reason is that of a start that failed: no crash of anybody's
+        last_exit = _why(server._me.runtime, process, spec, (now, None), reason)
     row = _spec_row(spec, None)
     if process is not None:
         return pid, _node(process, f"{pid}", row, restarts, last_exit)
@@ -219,13 +225,37 @@ def _dynamic(
 
 def _static(child: StaticChild, rt: Runtime, above: Process | None) -> Place:
     restarts = child.restarts
-    last_exit = None if child.last_reason is None else reason_text(child.last_reason)
-    row = _spec_row(child.spec, name_text(child.spec.id))
     process = None if child.pid is None else rt.processes.get(child.pid)
+    last_exit = None
+    if child.last_reason is not None:
+        last_exit = _why(rt, process, child.spec, (child.pid, child.last_pid), child.last_reason)
+    row = _spec_row(child.spec, name_text(child.spec.id))
     if process is not None:
         return process.pid, _node(process, f"{process.pid}", row, restarts, last_exit)
     state: Any = "restarting" if child.restarting or child.pid is not None else "stopped"
     return 0, _empty(f"{above.pid if above else 0}/{row.id}", row, state, restarts, last_exit)
+
+
+def _why(
+    rt: Runtime,
+    process: Process | None,
+    spec: ChildSpec[Any],
+    known: tuple[int | None, int | None],
+    reason: object,
+) -> str:
+    """Why the child ended last. The books of a supervisor have the bare reason, which its class may want to hide.
+
+    So it is taken from the history, where the class had its say; *known* are the pid of now and the one before.
+    """
+    said = history_of(rt).last_exit(*known)
+    if said is not None:
+        return said
+    if process is not None:
+        hides = process.behaviour.format_status is not None
+    else:  # a start function that is no class is not known to hide anything
+        inherited: Any = GenServer.format_status
+        hides = getattr(spec.start, "format_status", inherited) is not inherited
+    return hidden_reason(reason) if hides else reason_text(reason)
 
 
 def _node(process: Process, key: str, spec: SpecRow | None, restarts: int, last_exit: str | None) -> TreeNode:

@@ -238,8 +238,9 @@ def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
             run = sending(process, function, name, "cast")
         elif rt.current is not None and rt.current.status >= EXITING:
             who_asks(rt)
-        if process.status == QUEUED and process.behaviour.max_mailbox is None:  # as ``put`` does for it
-            process.mailbox.append((run, args, kwargs or NO_KEYWORDS, None))
+        mailbox = process.mailbox
+        if process.status == QUEUED and mailbox is not None and process.behaviour.max_mailbox is None:
+            mailbox.append((run, args, kwargs or NO_KEYWORDS, None))
         elif process.status != DEAD:
             put(process, (run, args, kwargs or NO_KEYWORDS, None))
 

@@ -118,7 +118,9 @@ class Hub:
         for each in self.route(event):
             try:
                 each.function(event, fields)
-            except ProcessExit:  # of who is current: it is not the handler's fault, nor the end of what is told
+            except (
+                ProcessExit
+            ):  # of who is current: it is not the handler's fault, nor the end of what is told
                 pass
             except Exception:
                 self.drop(each)

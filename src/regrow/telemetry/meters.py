@@ -63,6 +63,8 @@ class Meters(Held):
         """Messages that were handled on their caller's stack."""
         self.queued = 0
         """Messages that were handled from a mailbox."""
+        self.calls = 0
+        """How many of the messages were calls: only these can be handled inline."""
         self.busy = 0.0
         """Seconds that handlers were under way, of all processes, the dead too."""
 
@@ -73,8 +75,8 @@ class Meters(Held):
 
     @property
     def inline_share(self) -> float:
-        """The part of the messages that was handled inline, from 0 to 1; 0 if there was none."""
-        return self.inline / self.handled if self.handled else 0.0
+        """The part of the calls that was handled inline, from 0 to 1; 0 if there was none."""
+        return self.inline / self.calls if self.calls else 0.0
 
     def of(self, pid: int) -> Metered:
         """The messages that this process has handled, and its busy seconds; nought for the dead and unknown."""
@@ -99,7 +101,7 @@ class Meters(Held):
         if self._heard in self._runtime.listeners:
             self._runtime.listeners.remove(self._heard)
         self._rows.clear()
-        self.inline = self.queued = 0
+        self.inline = self.queued = self.calls = 0
         self.busy = 0.0
 
     # --- what the kernel tells --------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Meters(Held):
     def sending(
         self, process: Process, function: Callable[..., Any], label: str, kind: Kind
     ) -> Callable[..., Any]:
-        return _Timed(self, process, function)
+        return _Timed(self, process, function, kind)
 
     def asking(self, process: Process, label: str) -> None:
         return None
@@ -120,11 +122,12 @@ class Meters(Held):
 class _Timed(Handling):
     """A handler whose steps are timed."""
 
-    __slots__ = ("_before", "_began", "_busy", "_meters")
+    __slots__ = ("_before", "_began", "_busy", "_call", "_meters")
 
-    def __init__(self, meters: Meters, process: Process, function: Callable[..., Any]) -> None:
+    def __init__(self, meters: Meters, process: Process, function: Callable[..., Any], kind: Kind) -> None:
         super().__init__(process, function)
         self._meters = meters
+        self._call = kind == "call"
         self._busy = 0.0
 
     def begin(self) -> None:
@@ -149,6 +152,8 @@ class _Timed(Handling):
             meters.inline += 1
         else:
             meters.queued += 1
+        if self._call:
+            meters.calls += 1
         row = meters._rows.get(process.pid)
         if row is None:
             meters._rows[process.pid] = [1, self._busy]

@@ -171,12 +171,12 @@ class Top(App[None]):
                 self.samples.clear()
                 self._wake.set()
                 if again:
-                    self.notify(f"{program} is back")
+                    self.notify(f"{clean(program)} is back", markup=False)
                 self.refresh_bindings()
             case Lost():
                 self.lost = news
                 if len(self.screen_stack) > 1:  # the line that says so is under the page
-                    self.notify(clean(news.why), severity="error", timeout=10)
+                    self.notify(clean(news.why), severity="error", timeout=10, markup=False)
             case Told(event):
                 if "sample" in event:
                     self.samples.append(event["sample"])
@@ -199,7 +199,7 @@ class Top(App[None]):
             self.overview = await self.source.ask("overview", {"samples": 0})
             await self.view.look(self.source)
         except Refused as error:
-            self.notify(clean(error), severity="warning")
+            self.notify(clean(error), severity="warning", markup=False)
         self._answered = monotonic()
         self._say()
 
@@ -359,7 +359,7 @@ class Top(App[None]):
         try:
             done: Mapping[str, Any] = await self.source.ask(action, {"pid": pid})
         except ControlError as error:
-            self.notify(clean(error), severity="error")
+            self.notify(clean(error), severity="error", markup=False)
         else:
-            self.notify(clean(done["done"]))
+            self.notify(clean(done["done"]), markup=False)
         self._ask_now()

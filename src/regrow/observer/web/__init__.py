@@ -43,21 +43,29 @@ def child_spec(options: WebOptions) -> ChildSpec[Pid]:
     return server.child_spec(options)
 
 
-def asgi(**options: Any) -> ASGIApp:
+def asgi(*, open_to_all: bool = False, **options: Any) -> ASGIApp:
     """The web page as an ASGI app, to be mounted in another: ``app.mount("/observer", asgi())``.
 
-    That app says who may come: only requests of other sites are refused here, and whoever has no *token*, if one is
-    given. Takes ``token``, ``actions``, ``show_state`` and ``max_clients`` of ``WebOptions``. Raises ``MissingExtra``.
+    Without a *token* it answers this machine only, and can't act, unless *open_to_all* says that the app around lets in
+    nobody who should not see it. Requests of other sites are refused in any case. Takes ``token``, ``actions``,
+    ``show_state`` and ``max_clients`` of ``WebOptions``. Raises ``MissingExtra``.
     """
+    if not isinstance(open_to_all, bool):
+        raise TypeError(f"open_to_all={open_to_all!r}: must be True or False")
     for name in ("host", "port", "allowed_hosts"):
         if name in options:
             raise TypeError(f"asgi({name}=...): where it listens is up to the app that it is mounted in")
     checked = WebOptions(**options)
+    if checked.actions and checked.token is None and not open_to_all:
+        raise ValueError(
+            "asgi(actions=True) needs a token=..., or else whoever reaches the app could stop its processes. If the "
+            "app around lets in only who may do that, say asgi(actions=True, open_to_all=True)"
+        )
     try:
         from regrow.observer.web.app import application
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    return application(checked, mounted=True)[0]
+    return application(checked, mounted=True, open_to_all=open_to_all)[0]
 
 
 def urls() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from regrow.observer.actions import ACTIONS, ActionRefused
 from regrow.observer.web.guards import csrf_holds, read_form
+from regrow.observer.web.numbers import NUMBER
 from regrow.observer.web.rendering import Pages
 
 __all__ = ["Forms", "Notes"]
@@ -52,7 +53,7 @@ class Forms:
         self.actions = actions
 
     def route(self) -> Route:
-        return Route("/processes/{pid:int}/{action}", self.act, methods=["POST"])
+        return Route(f"/processes/{{pid:{NUMBER}}}/{{action}}", self.act, methods=["POST"])
 
     async def act(self, request: Request) -> Response:
         pid, name = request.path_params["pid"], request.path_params["action"]

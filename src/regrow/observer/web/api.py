@@ -19,6 +19,7 @@ from regrow.observer.actions import ActionRefused
 from regrow.observer.operations import Argument, BadArgument, Operation, offered
 from regrow.observer.snapshots import snapshot
 from regrow.observer.web.guards import CSRF_HEADER, csrf_holds, csrf_token
+from regrow.observer.web.numbers import MOST_DIGITS
 from regrow.observer.web.options import WebOptions
 
 __all__ = ["Api"]
@@ -27,6 +28,7 @@ __all__ = ["Api"]
 class Api:
     def __init__(self, options: WebOptions) -> None:
         self.actions = options.actions
+        self.show_state = options.show_state
         self.offered: Mapping[str, Operation] = {
             each.name: each for each in offered(actions=options.actions, show_state=options.show_state)
         }
@@ -64,7 +66,8 @@ class Api:
         if operation.acts and not await csrf_holds(request, {}):
             return _error(403, f"{name} needs the header {CSRF_HEADER}, with the value that GET /api gives")
         try:
-            return JSONResponse(await operation.answer(snapshot(), _given(operation, request)))
+            given = _given(operation, request)
+            return JSONResponse(await operation.answer(snapshot(), given, show_state=self.show_state))
         except BadArgument as error:
             return _error(400, str(error))
         except ActionRefused as error:
@@ -84,7 +87,10 @@ def _given(operation: Operation, request: Request) -> dict[str, object]:
 
 
 def _read(argument: Argument, text: str) -> Any:
-    if argument.type in ("integer", "process") and text.removeprefix("-").isdecimal() and len(text) < 20:
+    digits = text.removeprefix("-")
+    if argument.type in ("integer", "process") and digits.isdecimal():
+        if len(digits) > MOST_DIGITS:
+            raise BadArgument(f"a number has {MOST_DIGITS} digits at most, and this one {len(digits)}")
         return int(text)
     if argument.type == "boolean":
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)

@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from regrow.observer.web import probes
 from regrow.observer.web.acting import Forms, Notes
 from regrow.observer.web.api import Api
 from regrow.observer.web.files import static
-from regrow.observer.web.guards import Guard, route_path
+from regrow.observer.web.guards import Guard
 from regrow.observer.web.live import Live
 from regrow.observer.web.options import WebOptions
 from regrow.observer.web.pages import Views
@@ -25,8 +26,13 @@ from regrow.observer.web.rendering import Pages, wants_json
 __all__ = ["application"]
 
 
-def application(options: WebOptions, *, mounted: bool = False) -> tuple[ASGIApp, Live]:
-    """The app, and what is live in it, for who has to end that. *mounted*: within somebody else's app."""
+def application(
+    options: WebOptions, *, mounted: bool = False, open_to_all: bool = False
+) -> tuple[ASGIApp, Live]:
+    """The app, and what is live in it, for who has to end that.
+
+    *mounted*: within somebody else's app. *open_to_all*: who says so lets in only whom he wants to.
+    """
     pages = Pages(actions=options.actions, show_state=options.show_state)
     live = Live(options.max_clients, mounted=mounted)
     notes = Notes()
@@ -46,7 +52,7 @@ def application(options: WebOptions, *, mounted: bool = False) -> tuple[ASGIApp,
 
     app = Starlette(
         routes=[
-            *_health(options),
+            *probes.routes(),
             Route("/static/{name}", static, methods=["GET"]),
             *_agents(options),
             *Api(options).routes(),
@@ -55,25 +61,8 @@ def application(options: WebOptions, *, mounted: bool = False) -> tuple[ASGIApp,
         ],
         exception_handlers={HTTPException: refused},
     )
-    return Guard(app, options=options, pages=pages, mounted=mounted), live
-
-
-def _health(options: WebOptions) -> list[BaseRoute]:
-    """``/healthz`` and ``/readyz``, for Kubernetes and its like, who have no token.
-
-    Where there is a token, they are not told why it is not well: a reason has names of processes in it.
-    """
-    from regrow.telemetry import health
-
-    async def answer(request: Request) -> Response:
-        told = await health.respond(route_path(request))
-        assert told is not None
-        body = (
-            told.body if options.token is None else b'{"ok": %s}' % str(told.status == 200).lower().encode()
-        )
-        return Response(body, told.status, dict(told.headers))
-
-    return [Route(path, answer, methods=["GET"]) for path in health.PATHS]
+    guard = Guard(app, options=options, pages=pages, mounted=mounted, open_to_all=open_to_all)
+    return guard, live
 
 
 def _agents(options: WebOptions) -> list[BaseRoute]:
@@ -91,7 +80,11 @@ class Agents:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
         if app is None:
-            module = await asyncio.to_thread(import_module, "regrow.observer.mcp")
+            try:
+                module = await asyncio.to_thread(import_module, "regrow.observer.mcp")
+            except ImportError as error:  # an older one, say: it tells what is needed
+                await JSONResponse({"error": str(error)}, 501)(scope, receive, send)
+                return
             app = self.app = module.asgi(
                 actions=self.options.actions, show_state=self.options.show_state, guarded=True
             )

@@ -12,7 +12,8 @@ the site             requests that another site makes in this browser's name, by
 the CSRF token       a forged form, should a browser send neither header
 ===================  ==============================================================================================
 
-Inside another ASGI app (``Observer.asgi()``) that app says who may come; the last two hold there all the same.
+Inside another ASGI app (``Observer.asgi()``) the ``Host`` is that app's business. Without a token only who calls from
+this machine is let in there, unless ``open_to_all`` says that the app around looks who may come.
 ``/healthz`` and ``/readyz`` are open to all, for who asks them has no cookie and calls the machine by its number.
 
 The answers may run no script and load nothing but what is in this package, may not be framed, cached or sniffed.
@@ -20,26 +21,34 @@ The answers may run no script and load nothing but what is in this package, may 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from regrow.observer.web.options import LOOPBACK_HOSTS, WebOptions
 from regrow.observer.web.rendering import Pages, wants_json
 
-__all__ = ["CSRF_FIELD", "CSRF_HEADER", "Guard", "csrf_holds", "csrf_token", "route_path"]
+__all__ = ["CSRF_FIELD", "CSRF_HEADER", "MAY_SEE", "Guard", "csrf_holds", "csrf_token", "route_path"]
 
-OPEN_TO_ALL: Final = ("/healthz", "/readyz")
+PROBES: Final = ("/healthz", "/readyz")
+MAY_SEE: Final = "regrow.observer.may_see"
+"""In the scope of these two: whether he who asks may see the page too."""
 FOR_THE_FORM: Final = ("/static/regrow.css", "/static/icon.svg")
 """What the page that asks for the token is made of."""
 SAFE: Final = ("GET", "HEAD")
+NOT_FROM_THERE: Final = (
+    "Without a token this page is open to this machine only. Mount it with Observer.asgi(token=...); or, if the app "
+    "around it lets in nobody who should not see it, with Observer.asgi(open_to_all=True)."
+)
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "x-csrf-token"
 COOKIE_DAYS: Final = 30
@@ -60,12 +69,18 @@ HEADERS: Final = {
 
 
 class Guard:
-    """The ASGI app *app*, with the guards before it. *mounted*: another app has let the visitor in already."""
+    """The ASGI app *app*, with the guards before it.
 
-    def __init__(self, app: ASGIApp, *, options: WebOptions, pages: Pages, mounted: bool) -> None:
+    *mounted*: it stands in another app, which says by *open_to_all* that it has looked who the visitor is.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, options: WebOptions, pages: Pages, mounted: bool, open_to_all: bool
+    ) -> None:
         self.app = app
         self.pages = pages
         self.token = options.token
+        self.here_only = mounted and options.token is None and not open_to_all
         self.hosts: frozenset[str] | None = None  # None: any
         if not mounted and (options.loopback or options.allowed_hosts):
             self.hosts = frozenset(map(str.lower, (*LOOPBACK_HOSTS, options.host, *options.allowed_hosts)))
@@ -78,7 +93,11 @@ class Guard:
             await send({"type": "websocket.close", "code": 4404})
             return
         request = Request(scope, receive)
-        answer = None if route_path(request) in OPEN_TO_ALL else await self._refusal(request)
+        answer = None
+        if route_path(request) in PROBES:
+            scope[MAY_SEE] = self._may_see(request)
+        else:
+            answer = await self._refusal(request)
         await (answer or self.app)(scope, receive, _with_headers(send))
 
     async def _refusal(self, request: Request) -> Response | None:
@@ -91,21 +110,26 @@ class Guard:
                 f"This page is not served under the name {name!r}. If it should be, start the observer with "
                 f"allowed_hosts=[{name!r}].",
             )
+        if self.here_only and not _on_this_machine(request):
+            return self._refuse(request, 403, NOT_FROM_THERE)
         if not _from_here(request):
             return self._refuse(request, 403, "Requests that another site makes are refused.")
         if self.token is None or route_path(request) in FOR_THE_FORM:
             return None
         return await self._without_token(request, self.token)
 
+    def _may_see(self, request: Request) -> bool:
+        """Whether the page would be shown to him, and no site that has made up a name reads it in his browser."""
+        if self.token is not None:
+            return _has_pass(request, self.token)
+        known = _host_name(request.headers.get("host", "")) in (self.hosts or LOOPBACK_HOSTS)
+        return known and (not self.here_only or _on_this_machine(request))
+
     async def _without_token(self, request: Request, token: str) -> Response | None:
         """None for who has shown the token before; a redirect with the cookie for who shows it now; else the form."""
-        cookie = f"regrow_observer_{request.url.port or request.url.scheme}"
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            if _equal(given.strip(), token):
-                return None
-        elif _equal(request.cookies.get(cookie, ""), _pass_for(token)):
-            if "token" not in request.query_params:
+        given = _bearer(request)
+        if _has_pass(request, token):
+            if given is not None or "token" not in request.query_params:
                 return None
             return RedirectResponse(_without(request, "token"), 303)  # it shall not stay in the address bar
         shown = await self._shown(request)
@@ -124,7 +148,7 @@ class Guard:
         )
         welcome = RedirectResponse(to, 303)
         welcome.set_cookie(
-            cookie,
+            _cookie(request),
             _pass_for(token),
             max_age=COOKIE_DAYS * 86_400,
             path=request.scope.get("root_path", "") or "/",
@@ -162,15 +186,21 @@ async def csrf_holds(request: Request, form: dict[str, str]) -> bool:
 
 
 LARGEST_FORM: Final = 16 * 1024
+FORM_TIME: Final = 10.0
+"""Seconds in which a form has to come: another server that we are mounted in may wait for ever."""
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a small form; empty for what is none, or too large."""
+    """The fields of a small form; empty for what is none, is too large, or does not come."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            return {}
+    try:
+        async with asyncio.timeout(FORM_TIME):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_FORM:
+                    return {}
+    except (TimeoutError, ClientDisconnect):
+        return {}
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return {}
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -203,6 +233,33 @@ def _from_here(request: Request) -> bool:
         "sec-fetch-dest", "document"
     ) in ("document", "empty")
     return request.method in SAFE and opens_a_page
+
+
+def _on_this_machine(request: Request) -> bool:
+    """Whether who calls is on this machine. Where the server doesn't say who it is, nobody knows."""
+    try:
+        peer = ipaddress.ip_address("" if request.client is None else request.client.host)
+    except ValueError:
+        return False
+    return (getattr(peer, "ipv4_mapped", None) or peer).is_loopback
+
+
+def _cookie(request: Request) -> str:
+    return f"regrow_observer_{request.url.port or request.url.scheme}"
+
+
+def _bearer(request: Request) -> str | None:
+    """The token in the header, if there is such a header."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip() if kind.lower() == "bearer" else None
+
+
+def _has_pass(request: Request, token: str) -> bool:
+    """Whether the token came along: in the header, or as the cookie that it once became."""
+    given = _bearer(request)
+    if given is not None:
+        return _equal(given, token)
+    return _equal(request.cookies.get(_cookie(request), ""), _pass_for(token))
 
 
 def _pass_for(token: str) -> str:

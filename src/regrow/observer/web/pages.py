@@ -20,6 +20,7 @@ from regrow.observer.web.acting import Notes
 from regrow.observer.web.charts import chart
 from regrow.observer.web.guards import csrf_token
 from regrow.observer.web.live import Live, Stream, address_of
+from regrow.observer.web.numbers import NUMBER
 from regrow.observer.web.options import WebOptions
 from regrow.observer.web.rendering import Pages, count, rate, seconds, size, wants_stream
 
@@ -62,13 +63,13 @@ class Views:
         return [
             self._page("/", "overview.html", self.overview),
             self._page("/tree", "tree.html", self.tree),
-            self._page("/tree/{pid:int}", "tree.html", self.branch),
+            self._page(f"/tree/{{pid:{NUMBER}}}", "tree.html", self.branch),
             self._page("/processes", "processes.html", self.processes),
-            self._page("/processes/{pid:int}", "process.html", self.process),
+            self._page(f"/processes/{{pid:{NUMBER}}}", "process.html", self.process),
             self._page("/registries", "registries.html", self.registries),
-            self._page("/registries/{pid:int}", "registry.html", self.registry),
+            self._page(f"/registries/{{pid:{NUMBER}}}", "registry.html", self.registry),
             self._page("/crashes", "crashes.html", self.crashes),
-            self._page("/crashes/{id:int}", "crash.html", self.crash),
+            self._page(f"/crashes/{{id:{NUMBER}}}", "crash.html", self.crash),
         ]
 
     def _page(self, path: str, template: str, look: Look) -> Route:
@@ -154,7 +155,7 @@ class Views:
     async def process(self, request: Request) -> Context:
         now, pid = snapshot(), request.path_params["pid"]
         try:
-            found = await now.process(pid)
+            found = await now.process(pid, messages=self.options.show_state)
             memory = await now.memory(pid) if "memory" in request.query_params else None
             state = await self._state(now, pid) if "state" in request.query_params else None
         except UnknownProcess:
@@ -224,9 +225,10 @@ class Views:
 
     async def crash(self, request: Request) -> Context:
         id = request.path_params["id"]
-        state = self.options.show_state and "state" in request.query_params
+        allowed = self.options.show_state
+        state = allowed and "state" in request.query_params
         try:
-            return {"it": snapshot().crash(id, state=state)}
+            return {"it": snapshot().crash(id, state=state, message=allowed)}
         except UnknownCrash:
             raise NotThere(
                 "message.html",

@@ -6,7 +6,6 @@ it is open (``fragment.html``), which is what a live page gets.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -36,9 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(
-        count=count, seconds=seconds, size=size, clock=clock, day=day, plural=plural, masked=masked
-    )
+    made.filters.update(count=count, seconds=seconds, size=size, clock=clock, day=day, plural=plural)
     made.globals.update(version=version)
     for name in made.list_templates():
         made.get_template(name)
@@ -95,19 +92,6 @@ def wants_json(request: Request) -> bool:
     """Whether it is a program that asks, and not somebody who reads."""
     accept = request.headers.get("accept", "")
     return "text/html" not in accept
-
-
-_CALLED: Final = re.compile(r"[A-Za-z_][\w.]*(?=\()")
-
-
-def masked(text: str) -> str:
-    """A message without what it holds.
-
-    >>> masked("login('ann', 'secret')"), masked("{'card': 1234}")
-    ('login(…)', '…')
-    """
-    called = _CALLED.match(text)
-    return f"{called[0]}(…)" if called else "…"
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------

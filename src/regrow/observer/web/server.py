@@ -14,6 +14,7 @@ import socket
 from collections.abc import Generator
 from typing import Any, Final
 
+import h11
 import uvicorn
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -33,8 +34,8 @@ __all__ = ["child_spec", "start_server", "urls"]
 BACKLOG: Final = 128
 SPARE_CONNECTIONS: Final = 64
 """Connections beside those of the open pages."""
-FIRST_REQUEST: Final = 10.0
-"""Seconds that a new connection has for its first request."""
+WHOLE_REQUEST: Final = 10.0
+"""Seconds that a new connection has for its first request, and any later one until it has come in whole."""
 LAST_ANSWERS: Final = 0.2
 """Seconds that requests under way have when the server is stopped."""
 _PART: Final = "observer.web"
@@ -138,7 +139,10 @@ class Server(uvicorn.Server):
 
 
 class Connection(H11Protocol):
-    """A connection that is not logged, and does not wait for ever."""
+    """A connection that is not logged, and does not wait for ever: each request comes in whole, and soon.
+
+    Between two requests uvicorn's own timer runs. The first byte that comes stops it, and it has none for the rest.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -147,16 +151,30 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._limit = self.loop.call_later(FIRST_REQUEST, self._see_to_it)
+        self._limit = self.loop.call_later(WHOLE_REQUEST, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
+        self._no_limit()
         super().connection_lost(exc)
 
-    def _see_to_it(self) -> None:
-        if self.cycle is None:
-            self.transport.abort()
+    def handle_events(self) -> None:
+        """Called for what has come, and after an answer for what had come meanwhile."""
+        super().handle_events()
+        if not self._unfinished:
+            self._no_limit()
+        elif self._limit is None and not self.transport.is_closing():  # and a few bytes more are no more time
+            self._limit = self.loop.call_later(WHOLE_REQUEST, self.transport.abort)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether a part of a request is here, and the rest is not."""
+        theirs = self.conn.their_state
+        return theirs is h11.SEND_BODY or (theirs is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _no_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
 
 def open_listener(options: WebOptions) -> socket.socket:
