@@ -47,7 +47,7 @@ class Bounded:
 
 
 class Counts(Held):
-    """What has happened in one runtime since it was first held. ``read`` may be called from any thread."""
+    """What has happened in one runtime since it was first held. It may be read from any thread."""
 
     def __init__(self, rt: Runtime, max_kinds: int = 50) -> None:
         self.runtime = rt

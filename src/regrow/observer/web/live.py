@@ -3,7 +3,7 @@
 What bounds the cost, whatever browsers do:
 
 - A page is rendered once for all who look at the same address, and only if somebody does. One that takes long is
-  rendered less often: an address has at most a hundredth of a core.
+  rendered less often: an address has about a hundredth of a core, and its turn every 15 s at least.
 - Nothing waits in a queue for a client. Whoever is slow gets the newest page when it is ready for one, and has missed
   those between; of a client no more is kept than a digest of what it was sent last.
 - A client that takes nothing for ``PATIENCE`` seconds is cut off, and there are never more than ``max_clients``.
