@@ -283,6 +283,7 @@ def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
 
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
+    # ``new(handle_class(server), process)``, written out: every start of a child ends with it.
     kind = getattr(server, "_regrow_handle_class", None)
     if kind is None or kind._server is not server:
         kind = handle_class(server)

@@ -227,7 +227,7 @@ class Top(App[None]):
             new = f" +{number(self._crashes)}" if name == "crashes" and self._crashes else ""
             line.append(f" {place} {called}{new} ", "reverse bold" if here else "red" if new else "dim")
             line.append(" ")
-        line.append(f" {self.switcher.query_one(f'#{self.view_name}').line}", "dim")  # type: ignore[attr-defined]
+        line.append(f" {self.switcher.query_one(f'#{self.view_name}').line}", "dim")  # type: ignore[attr-defined]  # each view has one
         return line
 
     # --- the person at the keys -------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class Connection(H11Protocol):
         self.access_log = False
         self._limit: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own says so too
         super().connection_made(transport)
         self._limit = self.loop.call_later(WHOLE_REQUEST, transport.abort)
 
