@@ -238,11 +238,8 @@ def _free_names(rt: Runtime, process: Process, names: list[Any]) -> None:
     for name in names:
         try:
             name.release(rt, process)
-        except (
-            KeeperGone,
-            ProcessExit,
-        ):  # the name goes with its keeper; or who runs now may not act any more
-            pass
+        except (KeeperGone, ProcessExit):
+            pass  # the name goes with its keeper; or who runs now may not act any more
         except Exception:  # a user's own via: it must not keep the dead from being dead
             logging.getLogger("regrow").exception("%r could not be taken from process %d", name, process.pid)
 

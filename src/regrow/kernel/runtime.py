@@ -101,9 +101,8 @@ class Runtime:
         self.parts: dict[str, Any] = {}  # what the parts above keep per runtime, each under its own name
         self.closed = False
         self.scheduler: Callable[[Runtime], None] = _no_scheduler
-        self.on_crash: list[
-            Callable[[Process, object, object], None]
-        ] = []  # each crash, whatever logging says
+        # Told of each crash, whatever logging says.
+        self.on_crash: list[Callable[[Process, object, object], None]] = []
         self.on_close: Callable[[Runtime], Awaitable[None]] | None = None
         self.keeper: AsyncGenerator[None, None] = _keep(self)
 
