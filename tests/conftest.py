@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +32,9 @@ collect_ignore = ["typing/accepted.py", "typing/rejected.py"]
 settings.register_profile("regrow", deadline=None, print_blob=True)
 settings.load_profile("regrow")
 
+# Under REGROW_INLINE=random each test throws its coins by this and its own name: a failure tells it, to have it again.
+SEED = os.environ.get("REGROW_SEED") or str(random.randrange(10**6))
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -45,9 +50,12 @@ class _Invariants:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         invariants.found.clear()
+        random.seed(f"{SEED} {item.nodeid}")
         try:
             result = yield
         except BaseException:
+            if os.environ.get("REGROW_INLINE") == "random":
+                item.add_report_section("call", "coins", f"REGROW_INLINE=random REGROW_SEED={SEED}")
             if invariants.found:
                 item.add_report_section("call", "invariants", "\n".join(invariants.found))
             raise

@@ -19,8 +19,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from regrow.kernel import mailbox, receiving, scheduler, timers
-from regrow.kernel.death import LEFT_BEHIND_GRACE
-from regrow.kernel.exits import KILL_GRACE
 from regrow.kernel.mailbox import Exit
 from regrow.kernel.process import DEAD, ENDING, EXITING, IDLE, QUEUED, SUSPENDED, WAITING, Process, Request
 from regrow.kernel.runtime import Runtime, on_new_runtime, runtime
@@ -46,8 +44,6 @@ ENDS = "who has to end does: its code is under way, or it waits for its turn"
 
 OFTEN = 200
 """A look that goes over so many things or less is had after every step."""
-MOMENT = 1.0
-"""Seconds of delay that a real clock may bring into the end of an orphan."""
 AT_REST = (IDLE, WAITING, QUEUED, SUSPENDED)
 
 found: list[str] = []
@@ -66,7 +62,6 @@ class Checker:
         self._gone_over = 0  # what the last one had to go over, beside the processes
         self._newest: dict[Pid, Pid] = {}  # a supervisor at rest: the newest process of that moment
         self._tables: dict[Pid, set[Pid]] = {}
-        self._orphans: dict[Pid, tuple[Pid, float]] = {}
         self._restarts: dict[Pid, float] = {}
         self._broken = self._told = False
 
@@ -163,18 +158,13 @@ class Checker:
                 )
 
     def _left_behind(self, supervisors: list[Process]) -> None:
-        """When a supervisor is dead, those of its table have the time of a kill to be dead as well."""
-        living, now = self.rt.processes, self.rt.loop.time()
-        if len(self._tables) > len(supervisors):
-            for pid in self._tables.keys() - living.keys():
-                for child in self._tables.pop(pid):
-                    self._orphans[child] = pid, now + LEFT_BEHIND_GRACE + KILL_GRACE + MOMENT
-        for child, (pid, end) in list(self._orphans.items()):
-            if child not in living:
-                del self._orphans[child]
-            elif now > end:
+        """When a supervisor is dead, those of its table are dead as well."""
+        if len(self._tables) <= len(supervisors):
+            return
+        for pid in self._tables.keys() - self.rt.processes.keys():
+            for child in self._tables.pop(pid) & self.rt.processes.keys():
                 self.violated(
-                    ORPHANS, f"{living[child]!r} still lives, and its supervisor {pid} died long ago"
+                    ORPHANS, f"{self.rt.processes[child]!r} lives, and its supervisor {pid} is dead"
                 )
 
     # --- names and callers --------------------------------------------------------------------------------------------
@@ -233,7 +223,7 @@ class Checker:
 
 def _lies_about(process: Process) -> bool:
     extra = process.extra
-    return extra is None or (extra.task is None and extra.boot is None)
+    return extra is None or not (extra.task or extra.boot or extra.outlived)
 
 
 def _answers(target: Process) -> Iterator[object]:

@@ -10,6 +10,7 @@ import pytest
 
 from regrow import (
     KILL,
+    KILLED,
     NORMAL,
     SHUTDOWN,
     CallingSelf,
@@ -20,6 +21,7 @@ from regrow import (
     LinkedExit,
     NoProcess,
     NotAllowed,
+    Reply,
     ServerExited,
     Shutdown,
     Stop,
@@ -357,3 +359,20 @@ async def test_a_missing_function_in_a_handler_is_a_crash(logged: pytest.LogCapt
     process.send(server, "x")
     assert isinstance((await process.receive(Down)).reason, NameError)
     assert len(logged.records) == 1
+
+
+async def test_who_waits_for_a_reply_that_the_dead_server_kept_hears_of_the_death() -> None:
+    class Keeping(GenServer):
+        @call
+        def later(self) -> Reply[str]:
+            self.kept = Reply[str]()  # nobody else knows of it
+            return self.kept
+
+    for reason in (KILL, "boom"):
+        server = await Keeping.start()
+        asking = asyncio.create_task(server.later())
+        await turns(3)
+        process.exit(process.pid_of(server), reason)
+        with pytest.raises(ServerExited) as caught:
+            await asking
+        assert caught.value.reason == (KILLED if reason is KILL else reason)

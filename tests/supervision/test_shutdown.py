@@ -421,3 +421,94 @@ async def test_a_child_that_was_being_ended_when_its_supervisor_was_killed_is_no
     assert (await process.receive(process.Down, timeout=2)).reason is KILLED
     with pytest.raises(ServerExited):
         await stopping
+
+
+# --- a supervisor that is killed ends after its children -----------------------------------------------------------
+
+
+class Tidying(GenServer):
+    """Takes *seconds* to end, and holds its name meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        process.trap_exits()
+
+    async def terminate(self, reason: object) -> None:
+        await asyncio.sleep(self.seconds)
+
+
+class Refusing(Tidying, shutdown=0.5):
+    pass
+
+
+class Plain(GenServer):
+    pass
+
+
+def tidying(seconds: float) -> ChildSpec[Any]:
+    return Tidying.options(name="tidying").child_spec(seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.25])
+async def test_a_killed_supervisor_is_restarted_when_its_children_have_given_their_names_back(
+    seconds: float,
+) -> None:
+    class Below(Supervisor):
+        def init(self) -> object:
+            return self.plan([tidying(seconds)])
+
+    async with Supervisor.scope([Below], max_restarts=1) as above:
+        before = process.whereis("tidying")
+        (row,) = await above.which_children()
+        process.exit(process.pid_of(row.child), KILL)
+        while process.whereis("tidying") in (before, None):
+            await asyncio.sleep(0.01)
+        assert seconds <= now() <= seconds + 0.02
+
+
+async def test_who_watches_a_killed_supervisor_hears_of_it_after_its_children() -> None:
+    sup = await DynamicSupervisor.start()
+    slow = await sup.start_child(tidying(2))
+    quick = await sup.start_child(Plain)
+    refs = {process.monitor(each): each for each in (sup, slow, quick)}
+    process.exit(sup, KILL)
+    assert not process.alive(quick)
+    ends = [refs[(await process.receive(process.Down, timeout=9)).ref] for _ in range(3)]
+    assert ends == [quick, slow, sup]
+    assert now() == 2.0
+
+
+async def test_a_second_kill_of_a_supervisor_does_not_hurry_its_children() -> None:
+    sup = await DynamicSupervisor.start()
+    child = await sup.start_child(tidying(2))
+    process.monitor(sup)
+    process.exit(sup, KILL)
+    await asyncio.sleep(1)
+    process.exit(sup, KILL)
+    assert process.alive(child)
+    assert (await process.receive(process.Down, timeout=9)).reason is KILLED
+    assert now() == 2.0
+
+
+async def test_a_child_that_refuses_to_end_holds_a_killed_supervisor_for_the_shutdown_time_of_its_class() -> (
+    None
+):
+    sup = await DynamicSupervisor.start()
+    await sup.start_child((Refusing, 100))
+    process.monitor(sup)
+    process.exit(sup, KILL)
+    await process.receive(process.Down, timeout=9)
+    assert 0.5 <= now() < 0.7
+
+
+async def test_ending_a_child_that_is_a_supervisor_by_brutal_kill_waits_for_those_below_it() -> None:
+    class Below(Supervisor):
+        def init(self) -> object:
+            return self.plan([tidying(0.5)])
+
+    async with Supervisor.scope([Below.child_spec().replace(shutdown="brutal_kill")]) as above:
+        await above.terminate_child(Below)
+        assert now() == 0.5
+        assert process.whereis("tidying") is None
+        await above.restart_child(Below)
+        assert process.whereis("tidying") is not None

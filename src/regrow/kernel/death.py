@@ -158,9 +158,12 @@ def _terminated(process: Process, _result: Any, error: BaseException | None) -> 
 
 def finish(process: Process, reason: object) -> None:
     """The last thing that happens to a process."""
-    rt, pid, extra, server = process.runtime, process.pid, process.extra, process.server
-    if process.status == DEAD:
+    if process.status == DEAD or (process.behaviour.children is not None and _outlived(process, reason)):
         return
+    rt, pid, extra = process.runtime, process.pid, process.extra
+    server = (
+        process.server
+    )  # it goes at the end: a Reply that it kept is not dropped before its caller is told why
     process.status = DEAD
     del rt.processes[pid]
     if is_due(pid):
@@ -208,9 +211,53 @@ def finish(process: Process, reason: object) -> None:
         if extra.monitors:
             for callback in extra.monitors.values():
                 post(rt, callback, process, reason)
-    if process.behaviour.children is not None and server is not None:
-        for child in process.behaviour.children(server):
-            post(rt, _left_behind, rt, child)
+    del server
+
+
+def _outlived(process: Process, reason: object) -> bool:
+    """Whether children of a supervisor, which was killed, still live: they are told, and the last to go ends it too."""
+    children, server, rt = process.behaviour.children, process.server, process.runtime
+    extra = process.more()
+    if extra.outlived is None and children is not None and server is not None:
+        left = [rt.processes[pid] for pid in children(server) if pid in rt.processes]
+        extra.outlived = {child.pid for child in left}
+        if left:
+            process.status = EXITING
+            for child in left:
+                _wait_for(process, child, reason)
+            _tell_links(
+                rt, process.pid, reason, {child.pid: child for child in left if _unlink(process, child)}
+            )
+            for child in left:
+                post(rt, _hurry, child)
+    return bool(extra.outlived)
+
+
+def _wait_for(supervisor: Process, child: Process, reason: object) -> None:
+    extra = child.more()
+    if extra.monitors is None:
+        extra.monitors = {}
+
+    def gone(_child: Process, _reason: object) -> None:
+        outlived = supervisor.more().outlived
+        assert outlived is not None
+        outlived.remove(child.pid)
+        if not outlived:
+            finish(supervisor, reason)
+
+    extra.monitors[-supervisor.pid] = gone  # the references of all others are above 0
+
+
+def _unlink(process: Process, child: Process) -> bool:
+    """Whether they were linked."""
+    links = process.more().links
+    return links is not None and links.pop(child.pid, None) is not None
+
+
+def _hurry(child: Process) -> None:
+    """What the exit signal has not ended within its shutdown time is killed."""
+    if child.status != DEAD:
+        child.runtime.loop.call_later(min(child.behaviour.shutdown, LEFT_BEHIND_GRACE), _too_late, child)
 
 
 def fail(request: Request, process: Process, reason: object) -> None:
@@ -265,10 +312,3 @@ def _tell_links(rt: Runtime, pid: Pid, reason: object, links: dict[Pid, Process]
         elif other.extra is not None and other.extra.links is not None:
             other.extra.links.pop(pid, None)
         post_exit(other, reason, pid, by_link=True)
-
-
-def _left_behind(rt: Runtime, child: Pid) -> None:
-    """Its supervisor is gone. Nobody stays: what the exit signal does not end within its shutdown time is killed."""
-    process = rt.processes.get(child)
-    if process is not None:
-        rt.loop.call_later(min(process.behaviour.shutdown, LEFT_BEHIND_GRACE), _too_late, process)

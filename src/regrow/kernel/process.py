@@ -235,6 +235,7 @@ class Extra:
         "monitoring",
         "monitors",
         "names",
+        "outlived",
         "patience",
         "patience_timer",
         "receiver",
@@ -262,6 +263,7 @@ class Extra:
         self.grace: asyncio.TimerHandle | None = None
         self.free = False  # started without a link: its starter's exit is nothing special to it
         self.killed = False
+        self.outlived: set[Pid] | None = None  # of a supervisor that was killed: children who still live
         self.cut = False  # its task has been cancelled, which is done once
         self.unbounded = False  # its supervisor sees to the time it has to end
         self.boot: Callable[[], None] | None = None  # the start that waits on the run queue
