@@ -8,7 +8,6 @@ process's state among them, so they are replaced by a tuple of ``(file, line, fu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from traceback import walk_tb
 from typing import Final
 
 from regrow.kernel.errors import ServerExited, place_of
@@ -91,11 +90,8 @@ def strip(error: BaseException) -> BaseException:
             continue
         seen.add(id(each))
         if each.__traceback__ is not None:
-            trace: Trace = tuple(
-                (f.f_code.co_filename, line, f.f_code.co_name) for f, line in walk_tb(each.__traceback__)
-            )
             try:
-                each.__regrow_trace__ = trace  # type: ignore[attr-defined]  # exceptions take attributes; slotted ones say no
+                each.__regrow_trace__ = trace_of(each)  # type: ignore[attr-defined]  # exceptions take attributes; slotted ones say no
             except AttributeError:
                 pass
             each.__traceback__ = None
@@ -106,9 +102,17 @@ def strip(error: BaseException) -> BaseException:
 
 
 def trace_of(error: BaseException) -> Trace:
-    """The ``(file, line, function)`` rows that ``strip`` kept of *error*, outermost first."""
-    trace: Trace = getattr(error, "__regrow_trace__", ())
-    return trace
+    """Where *error* was raised, outermost first: the rows of its traceback, or those that ``strip`` kept of it."""
+    at = error.__traceback__
+    if at is None:
+        kept: Trace = getattr(error, "__regrow_trace__", ())
+        return kept
+    rows = []
+    while at is not None:
+        code = at.tb_frame.f_code
+        rows.append((code.co_filename, at.tb_lineno, code.co_name))
+        at = at.tb_next
+    return tuple(rows)
 
 
 def describe(reason: object) -> str:

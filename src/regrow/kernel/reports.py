@@ -14,6 +14,7 @@ from typing import Any
 from regrow.kernel.errors import ProcessExit
 from regrow.kernel.events import emit
 from regrow.kernel.process import Process
+from regrow.kernel.records import make_record
 from regrow.kernel.runtime import Runtime
 
 __all__ = [
@@ -32,7 +33,10 @@ __all__ = [
 
 logger = logging.getLogger("regrow")
 LIMIT = 1000
-_SHORT_IF_EMPTY = frozenset((tuple, list, dict, str))
+_PLAIN = frozenset((int, float, bool, str, type(None)))
+_SHORT_IF_EMPTY = frozenset((tuple, list, dict))
+SHORT = 40
+"""Characters of a plain value's ``repr`` that nothing would cut."""
 
 _repr = Repr()
 _repr.maxstring = _repr.maxother = 300
@@ -42,9 +46,13 @@ _repr.maxlevel = 4
 
 def brief(value: object) -> str:
     """*value* in at most a thousand characters, whatever it is."""
-    if value is None or (type(value) in _SHORT_IF_EMPTY and not value):
-        return repr(value)  # what most reports are full of, and reprlib takes its time for
+    kind = type(value)
+    if kind in _SHORT_IF_EMPTY and not value:
+        return repr(value)
     try:
+        # What most reports are full of, and reprlib takes its time for.
+        if kind in _PLAIN and len(text := repr(value)) <= SHORT:
+            return text
         text = _repr.repr(value)
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
@@ -59,16 +67,8 @@ def write(
     fields: dict[str, Any],
     error: BaseException | None = None,
 ) -> None:
-    """``log.log``, with *fields* in the record's ``regrow``, and without the search for the line that calls it.
-
-    It would always be this one.
-    """
-    told = None if error is None else (type(error), error, error.__traceback__)
-    line = write.__code__.co_firstlineno
-    record = log.makeRecord(
-        log.name, level, __file__, line, text, args, told, "write", extra={"regrow": fields}
-    )
-    log.handle(record)
+    """``log.log``, with *fields* in the record's ``regrow``."""
+    log.handle(make_record(log, level, text, args, error, fields))
 
 
 def ancestors(process: Process) -> list[object]:
@@ -77,7 +77,8 @@ def ancestors(process: Process) -> list[object]:
     parent = process.parent
     while parent is not None and len(found) < 64:
         above = process.runtime.processes.get(parent)
-        found.append(parent if above is None or above.name is None else above.name)
+        name = None if above is None else above.name
+        found.append(parent if name is None else name)
         parent = None if above is None else above.parent
     return found
 
@@ -100,16 +101,17 @@ def crashed(process: Process, reason: object, message: Any = None) -> None:
     rt = process.runtime
     tell(process, reason, message)
     if rt.listeners:
-        name, kind = process.name, process.behaviour.name
-        emit(rt, "process.crashed", pid=process.pid, name=name, kind=kind, reason=reason)
+        kind = process.behaviour.name
+        emit(rt, "process.crashed", pid=process.pid, name=process.name, kind=kind, reason=reason)
     if not logger.isEnabledFor(logging.ERROR):
         return
+    name = process.name
     status = shown(process, reason, message)
     client = None if process.request is None else process.request.caller
     fields = {
         "event": "crash",
         "pid": process.pid,
-        "name": None if process.name is None else brief(process.name),
+        "name": None if name is None else brief(name),
         "kind": process.behaviour.name,
         "ancestors": [brief(each) for each in ancestors(process)],
         "callers": list(process.extra.callers) if process.extra is not None else [],
@@ -217,6 +219,6 @@ def text_of(value: Any) -> str:
 
 def state_text(process: Process, shown: Any) -> str:
     """The state as text; of a server that has no ``__repr__`` of its own, its attributes."""
-    if shown is not process.server or any("__repr__" in vars(each) for each in type(shown).__mro__[:-1]):
+    if shown is not process.server or type(shown).__repr__ is not object.__repr__:
         return brief(shown)
     return brief(getattr(shown, "__dict__", shown))

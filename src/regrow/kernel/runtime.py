@@ -123,9 +123,7 @@ class Runtime:
             if monotonic() >= self.slice_end:
                 return False
         else:
-            self.slice_armed = True
             self.slice_end = monotonic() + SLICE
-            self.loop.call_soon(self._end_slice)
         if frame is not self.slice_frame:
             try:
                 sys._getframe(min(int(sys.getrecursionlimit() * (1 - HEADROOM)), DEEPEST))
@@ -139,7 +137,22 @@ class Runtime:
         """Whether an async handler takes its first step where it was called, and not at the loop's next turn."""
         return self.inline == "on" or (self.inline != "off" and random.random() < 0.5)
 
-    def _end_slice(self) -> None:
+    def arm_slice(self) -> None:
+        """The slice that ``may_inline`` began goes on till the loop's next turn.
+
+        So whoever was let in says that it did not suspend. What suspends lets the loop turn anyway: ``end_slice``.
+        """
+        if not self.slice_armed:
+            self.slice_armed = True
+            self.loop.call_soon(self._next_turn)
+
+    def end_slice(self) -> None:
+        """The loop turns before the caller goes on; who comes before that begins a slice of its own."""
+        if not self.slice_armed:
+            self.slice_end = 0.0
+            self.slice_frame = None
+
+    def _next_turn(self) -> None:
         self.slice_armed = False
         self.slice_end = 0.0
         self.slice_frame = None

@@ -146,6 +146,10 @@ async def conclude(
         scheduler.answer(process, request, result.value if type(result) is Returned else result)
         if scheduler.settle(process, envelope, result):
             scheduler.rest(process)
+    if request.future.done():
+        rt.arm_slice()
+    else:
+        rt.end_slice()
     waiting = _wait(request, caller, timeout)
     del result, request  # they may hold the exception, and the exception this frame
     return await waiting
@@ -179,6 +183,8 @@ async def meet(
     if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
         result = run_inline(process, function, args, kwargs)
         if type(result) not in NOT_DONE:
+            if not rt.slice_armed:
+                rt.arm_slice()
             return result
         waiting = conclude(process, (function, args, kwargs, None), result, timeout, raises, label)
         result = None  # who waits for a Reply must not keep it alive

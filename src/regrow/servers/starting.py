@@ -106,6 +106,8 @@ def launch(
         process.more().boot = lambda: _boot_from_queue(process, start, args, kwargs)
         rt.schedule(process)
         return _started(process, future, timeout)
+    if not rt.slice_armed:
+        rt.arm_slice()
     before = rt.current
     rt.current = process
     try:

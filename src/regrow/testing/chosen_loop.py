@@ -180,6 +180,9 @@ class ChosenRuntime(Runtime):
             return not self.ready.must_queue(frame)
         return False
 
+    def arm_slice(self) -> None:
+        pass  # there is no slice
+
 
 def _no_threads(_executor: object, function: Callable[..., object], *_args: object) -> NoReturn:
     raise RuntimeError(
