@@ -6,6 +6,7 @@ no process, no checks, no time-outs, no isolation: it is what would be left if a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -125,12 +127,72 @@ def restart(n: int) -> float:
     return n / (perf_counter() - start)
 
 
+def call_async(n: int) -> float:
+    """A task of its own, in a context of its own, for a handler that waits once, and a future for what it returns."""
+
+    async def handle(answer: asyncio.Future[int]) -> None:
+        await asyncio.sleep(0)
+        answer.set_result(1)
+
+    async def main() -> float:
+        loop, context = asyncio.get_running_loop(), copy_context()
+        start = perf_counter()
+        for _ in range(n):
+            answer: asyncio.Future[int] = loop.create_future()
+            task = loop.create_task(handle(answer), context=context.copy())
+            await answer
+        await task
+        return n / (perf_counter() - start)
+
+    return asyncio.run(main())
+
+
+class Via:
+    """A name: compared and looked up by what it is made of."""
+
+    __slots__ = ("key", "registry")
+
+    def __init__(self, registry: str, key: str) -> None:
+        self.registry = registry
+        self.key = key
+
+    def __hash__(self) -> int:
+        return hash((self.registry, self.key))
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Via and (self.registry, self.key) == (other.registry, other.key)
+
+
+def start_via(n: int) -> float:
+    """As ``start_child``, and a name, options and a spec of its own for each, and three entries in a registry."""
+    processes: dict[int, Slots] = {}
+    links: dict[int, Slots] = {}
+    children: dict[int, Slots] = {}
+    entries: dict[str, tuple[Slots, None]] = {}
+    book: dict[int, dict[str, None]] = {}
+    watching: dict[int, Slots] = {}
+    start = perf_counter()
+    for i in range(n):
+        via = Via("bench", f"counter {i}")
+        options = Slots(Server, via, None, None, None, None)
+        spec = Slots(Server, (i,), options, 1, 2, 3)
+        processes[i] = links[i] = one = Slots(i, processes, Server, 1, links, [via])
+        one.g = Server(i)
+        entries[via.key] = one, None
+        book[i] = {via.key: None}
+        watching[i] = one
+        children[i] = spec
+    return n / (perf_counter() - start)
+
+
 FLOORS = {
     "start_child": (start_child, 100_000),
     "cast": (cast, 500_000),
     "ring": (ring, 500_000),
     "lookup": (lookup, 500_000),
     "restart": (restart, 2_000),
+    "call_async": (call_async, 50_000),
+    "start_via": (start_via, 50_000),
 }
 
 
