@@ -95,7 +95,8 @@ class Slots:
 
     def __init__(self, *values: Any) -> None:
         self.a, self.b, self.c, self.d, self.e, self.f = values
-        self.g = self.h = self.i = self.j = self.k = self.l = None
+        self.g: Any = None
+        self.h = self.i = self.j = self.k = self.l = None
 
 
 def start_child(n: int) -> float:
