@@ -1,11 +1,12 @@
-"""What open pages cost: the CPU time of a program while browsers look at it, less what it takes without them.
+"""What open pages cost: the CPU time of a program while browsers look at it, less that of one without any observer.
 
     python -m bench.observer_pages          # 10,000 processes, 1,000 messages a second, five pages: under 5 % of a core
 
-The program runs in this process: games under a dynamic supervisor, each registered by its number, and a task that
-plays them. The browsers are another process, which holds a live stream to each page and reads what comes. With and
-without are measured in turns, so that a slow minute of the machine falls on both; the figure is the median of the
-differences.
+Two programs run, each a process of its own: games under a dynamic supervisor, each registered by its number, and a
+task that plays them; one of the two has an observer too. The browsers are a third process, which holds a live stream
+to each page and reads what comes. A round measures the program *without an observer*, the *observed* one at which
+nobody looks, and the same *with the pages open*, one after the other, so that a slow minute of the machine falls on
+all; who is not measured is at rest. The figures are the medians of the rounds' differences.
 """
 
 from __future__ import annotations
@@ -13,24 +14,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
+from typing import Any
 from urllib.parse import urlsplit
 
 from regrow import DynamicSupervisor, GenServer, Registry, Supervisor, call
 from regrow.observer import Observer
 from regrow.observer.web import urls
+from regrow.process import pid_of
 
 LIMIT = 5.0
 """Percent of a core."""
 PAGES = ("/", "/tree", "/processes?sort=messages&down=1", "/processes/{game}", "/crashes")
 DEAREST = tuple(f"/processes?sort={sort}&down=1" for sort in ("messages", "busy", "mailbox", "name", "links"))
-SETTLE = 2.5
-"""Seconds after the pages are opened, for their first and dearest look."""
 
 
 class Game(GenServer, restart="transient"):
@@ -59,11 +61,15 @@ async def play(games: Sequence[Game], rate: float) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-async def measure(processes: int, rate: float, pages: Sequence[str], seconds: float, rounds: int) -> float:
+# --- a program, in its own process ------------------------------------------------------------------------------------
+
+
+async def program(processes: int, rate: float, observed: bool) -> None:
+    """Say where the page is, and the pid of a game. Then play for each line, and tell the cost."""
     tree = [
         Registry.child_spec("games.by_id", keys="unique"),
         Games.options(name=Games).child_spec(),
-        Observer.child_spec(port=0),
+        *([Observer.child_spec(port=0)] if observed else ()),
     ]
     async with Supervisor.scope(tree):
         games, by_id = Games.named(Games), Registry.named("games.by_id")
@@ -71,28 +77,14 @@ async def measure(processes: int, rate: float, pages: Sequence[str], seconds: fl
         for number in range(processes):
             spec = Game.options(name=by_id.via(f"g{number}")).child_spec(number)
             players.append(await games.start_child(spec))
-        (url,) = urls()
         gc.collect()
-        playing = asyncio.create_task(play(players, rate))
-        print(f"{processes:,} processes, {rate:,.0f} messages a second, {len(pages)} open pages at {url}")
-        differences = []
-        for number in range(1, rounds + 1):
-            without = await share(seconds)
-            browsers = start_browsers(url, pages, players[0])
-            try:
-                await asyncio.sleep(SETTLE)
-                looked_at = await share(seconds)
-            finally:
-                browsers.terminate()
-                got, _ = await asyncio.to_thread(browsers.communicate)
-            differences.append(looked_at - without)
-            print(
-                f"  round {number}: {without:5.2f} % without, {looked_at:5.2f} % with: "
-                f"{looked_at - without:5.2f} %; {got.decode().strip()}"
-            )
-            await asyncio.sleep(0.5)
-        playing.cancel()
-        return statistics.median(differences)
+        say({"urls": urls() if observed else (), "game": pid_of(players[0])})
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            settle, seconds = map(float, line.split())
+            playing = asyncio.create_task(play(players, rate))
+            await asyncio.sleep(settle)
+            say(await share(seconds))
+            playing.cancel()
 
 
 async def share(seconds: float) -> float:
@@ -103,16 +95,11 @@ async def share(seconds: float) -> float:
     return 100 * (process_time() - before) / (loop.time() - began)
 
 
-def start_browsers(url: str, pages: Sequence[str], game: Game) -> subprocess.Popen[bytes]:
-    from regrow.process import pid_of
-
-    paths = [page.format(game=pid_of(game)) for page in pages]
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__)), "--browse", url, *paths], stdout=subprocess.PIPE
-    )
+def say(what: object) -> None:
+    print(json.dumps(what), flush=True)
 
 
-# --- the other process ------------------------------------------------------------------------------------------------
+# --- the browsers, in theirs ------------------------------------------------------------------------------------------
 
 
 def browse(url: str, paths: Sequence[str]) -> None:
@@ -141,9 +128,79 @@ def browse(url: str, paths: Sequence[str]) -> None:
         print(f"{counts['events']} pages, {counts['bytes'] / 1e6:.1f} MB came")
 
 
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+class Program:
+    """A program that runs beside this one."""
+
+    def __init__(self, processes: int, rate: float, *, observed: bool) -> None:
+        kind = "observed" if observed else "plain"
+        self._process = start("--program", kind, str(processes), str(rate), stdin=subprocess.PIPE)
+        self.told = self._answer()
+
+    def share(self, settle: float, seconds: float) -> float:
+        """The percentage of a core that it takes in *seconds*, after those in which it settles."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{settle} {seconds}\n".encode())
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def end(self) -> None:
+        self._process.communicate()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("a program has ended before it was measured")
+        return json.loads(line)
+
+
+def start(*arguments: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__)), *arguments], stdin=stdin, stdout=subprocess.PIPE
+    )
+
+
+def measure(
+    processes: int, rate: float, pages: Sequence[str], times: tuple[float, float], rounds: int
+) -> float:
+    plain = Program(processes, rate, observed=False)
+    observed = Program(processes, rate, observed=True)
+    (url,) = observed.told["urls"]
+    paths = [page.format(game=observed.told["game"]) for page in pages]
+    print(f"{processes:,} processes, {rate:,.0f} messages a second, {len(pages)} open pages at {url}")
+    whole: list[float] = []
+    looking: list[float] = []
+    for number in range(1, rounds + 1):
+        bare = plain.share(*times)
+        unseen = observed.share(*times)
+        browsers = start("--browse", url, *paths)
+        try:
+            seen = observed.share(*times)
+        finally:
+            browsers.terminate()
+            got, _ = browsers.communicate()
+        whole.append(seen - bare)
+        looking.append(seen - unseen)
+        print(
+            f"  round {number}: {bare:5.2f} % without an observer, {unseen:5.2f} % observed, "
+            f"{seen:5.2f} % with the pages open; {got.decode().strip()}"
+        )
+    plain.end()
+    observed.end()
+    print(f"{statistics.median(looking):.2f} % of a core for the pages, beside an observer that records")
+    return statistics.median(whole)
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--browse"]:
         browse(sys.argv[2], sys.argv[3:])
+        return
+    if sys.argv[1:2] == ["--program"]:
+        kind, processes, rate = sys.argv[2:]
+        asyncio.run(program(int(processes), float(rate), kind == "observed"))
         return
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -152,11 +209,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000.0)
     parser.add_argument("--dearest", action="store_true", help="five tables, each sorted by something else")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument(
+        "--settle", type=float, default=2.5, help="before: opened pages have had their first, dearest look"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     pages = DEAREST if chosen.dearest else PAGES
-    found = asyncio.run(measure(chosen.processes, chosen.rate, pages, chosen.seconds, chosen.rounds))
-    print(f"{found:.2f} % of a core for {len(pages)} open pages (bound: {LIMIT:g} %)")
+    times = chosen.settle, chosen.seconds
+    found = measure(chosen.processes, chosen.rate, pages, times, chosen.rounds)
+    print(f"{found:.2f} % of a core for the observer and {len(pages)} open pages (bound: {LIMIT:g} %)")
     if found > LIMIT:
         raise SystemExit("that is too much")
 

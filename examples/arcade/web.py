@@ -68,7 +68,7 @@ async def serve(listener: socket.socket, book: Book) -> None:
         await server.serve([door])
     finally:
         await _hang_up(server)
-        door.close()
+        _close(door)
 
 
 async def _hang_up(server: uvicorn.Server) -> None:
@@ -82,6 +82,14 @@ async def _hang_up(server: uvicorn.Server) -> None:
         _, slow = await asyncio.wait(tasks, timeout=0.2)
         for task in slow:
             task.cancel()
+
+
+def _close(door: socket.socket) -> None:
+    """Close it, if it is open, and have the loop forget it: who is cut in `create_server` leaves it watched."""
+    if door.fileno() >= 0:
+        with contextlib.suppress(NotImplementedError):  # the loop of Windows watches no sockets
+            asyncio.get_running_loop().remove_reader(door)
+        door.close()
 
 
 def open_listener(port: int | None) -> socket.socket:

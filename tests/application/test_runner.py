@@ -7,12 +7,12 @@ import gc
 import logging
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from regrow import Supervisor, application, process, run
-from regrow.application import Application, ConfigError, InvalidApplication, StartType
+from regrow.application import Application, ConfigError, InvalidApplication, StartType, UnknownApplication
 from regrow.application.collector import SERVER_THRESHOLDS
 from regrow.application.os_signals import signals_wake_the_loop
 from tests.application.subprocesses import Program, run_python
@@ -349,6 +349,92 @@ def test_the_exit_code_leaves_run_as_system_exit() -> None:
     with pytest.raises(SystemExit) as caught:
         run(Failing)
     assert caught.value.code == 5
+
+
+# --- what runs along ------------------------------------------------------------------------------------------------
+
+
+def running() -> list[str]:
+    return [each.name for each in application.started_applications()]
+
+
+class Noting(Application):
+    """Writes down its start and its stop."""
+
+    seen: ClassVar[list[str]] = []
+
+    async def start(self, start_type: StartType, args: list[str]) -> Supervisor:
+        self.seen.append(" ".join([self.name, "starts after", *(running() or ["nobody"])]))
+        return await Supervisor.start_link([])
+
+    def stop(self, state: object) -> None:
+        self.seen.append(f"{self.name} stops")
+
+
+class Looker(Noting):
+    name = "looker"
+
+
+class Shop(Noting):
+    name = "shop"
+
+
+class Ending(Noting):
+    name = "ending"
+
+    async def start(self, start_type: StartType, args: list[str]) -> Supervisor:
+        self._end_when_all_run()
+        return await super().start(start_type, args)
+
+    def _end_when_all_run(self) -> None:
+        if self.name in running():
+            application.stop_system()
+        else:
+            asyncio.get_running_loop().call_later(0.001, self._end_when_all_run)
+
+
+@pytest.fixture
+def seen() -> list[str]:
+    Noting.seen.clear()
+    return Noting.seen
+
+
+def test_what_runs_before_the_application_is_there_first_and_stopped_first(seen: list[str]) -> None:
+    run(Shop, before=[Looker], beside=[Ending])
+    assert seen == [
+        *("looker starts after nobody", "shop starts after looker", "ending starts after shop looker"),
+        *("ending stops", "looker stops", "shop stops"),
+    ]
+
+
+def test_what_the_application_needs_is_stopped_after_it_even_if_it_was_to_run_before(seen: list[str]) -> None:
+    class Needing(Shop):
+        name = "shop"
+        extra_applications = [Looker]  # noqa: RUF012  # ClassVar in the base
+
+    run(Needing, before=[Looker], beside=[Ending])
+    assert seen[3:] == ["ending stops", "shop stops", "looker stops"]
+
+
+def test_what_runs_before_is_stopped_when_the_application_does_not_start(seen: list[str]) -> None:
+    class Broken(Shop):
+        async def start(self, start_type: StartType, args: list[str]) -> Supervisor:
+            raise OSError("no disk")
+
+    class Misled(Shop):
+        extra_applications = ["no_such:App"]  # noqa: RUF012  # ClassVar in the base
+
+    for failing, error in ((Broken, SystemExit), (Misled, UnknownApplication)):
+        with pytest.raises(error):
+            run(failing, before=[Looker])
+        assert seen == ["looker starts after nobody", "looker stops"]
+        seen.clear()
+
+
+def test_an_unknown_application_before_is_refused_at_once(seen: list[str]) -> None:
+    with pytest.raises(UnknownApplication, match="no_such"):
+        run(Shop, before=["no_such:App"])
+    assert seen == []
 
 
 @pytest.mark.real_time("a signal comes through a socket")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.application.subprocesses import Program, run_python
 SHOP = """\
 import asyncio, logging
 
-from regrow import Application, DynamicSupervisor, GenServer, Supervisor, application, call, cast, process
+from regrow import Application, DynamicSupervisor, GenServer, Supervisor, application, cast, process
 
 logging.disable()
 
@@ -36,12 +35,12 @@ class Till(GenServer, restart="permanent"):
 class Tills(DynamicSupervisor, max_restarts=100_000): ...
 
 
-async def burn_when_open():
-    while not application.get_supervisor("regrow.control"):
-        await asyncio.sleep(0.01)
-    Till.named("main till").burn()
-    await asyncio.sleep(0)
-    print("burnt", flush=True)
+def say_when_open():
+    # which it is when its start is over
+    if application.get_supervisor("shop") is None:
+        asyncio.get_running_loop().call_later(0.001, say_when_open)
+    else:
+        print("open", flush=True)
 
 
 class Shop(Application):
@@ -53,8 +52,11 @@ class Shop(Application):
         for _ in range(30):
             await Tills.named(Tills).start_child(Till)
         if "burn" in args:
-            process.spawn(burn_when_open)
-        print("open", flush=True)
+            process.monitor("main till")
+            Till.named("main till").burn()
+            await process.receive(process.Down)
+            await root.count_children()
+        say_when_open()
         return root
 """
 
@@ -66,16 +68,6 @@ def write_shop(folder: Path) -> Path:
 
 def running(cwd: Path, env: Mapping[str, str], *options: str) -> Program:
     return Program("-m", "regrow", "run", *options, "shop:Shop", cwd=cwd, env=env)
-
-
-def wait_until_open(program: Program, env: Mapping[str, str]) -> None:
-    """Until its control socket is there, which is after its application has started."""
-    program.wait_for("open")
-    path = Path(env["XDG_RUNTIME_DIR"]) / "regrow" / f"{program.process.pid}.sock"
-    patience = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < patience
-        time.sleep(0.01)
 
 
 def regrow(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

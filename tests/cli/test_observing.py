@@ -17,7 +17,7 @@ import pytest
 from regrow.cli.columns import COLUMNS, SORTS, that_fit
 from regrow.observer import model
 from tests.application.subprocesses import Program, clean_environment
-from tests.cli.shops import regrow, regrow_run, running, stopped, wait_until_open, write_shop
+from tests.cli.shops import regrow, regrow_run, running, stopped, write_shop
 
 pytestmark = pytest.mark.real_time("other programs run")
 
@@ -35,7 +35,7 @@ def shop(tmp_path: Path) -> Path:
 
 def test_processes_are_printed(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env) as program:
-        wait_until_open(program, env)
+        program.wait_for("open")
         done = regrow(env, "ps")
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
@@ -58,6 +58,10 @@ def test_processes_are_printed(shop: Path, env: dict[str, str]) -> None:
         assert len(lines) == 5
         assert lines[-1] == "3 of 32 processes, by name; --limit 6 shows more"
 
+        for title in ("CLASS", "class"):  # as it stands over the column
+            done = regrow(env, "ps", "--sort", title, "--limit", "1")
+            assert "processes, by kind;" in done.stdout
+
         page = json.loads(regrow(env, "ps", "--json", "--filter", "main till").stdout)
         (row,) = page["rows"]
         assert (row["name"], row["kind"], row["messages"]) == ("main till", "Till", None)
@@ -75,7 +79,7 @@ def test_processes_are_printed(shop: Path, env: dict[str, str]) -> None:
 
 def test_the_tree_is_printed(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env) as program:
-        wait_until_open(program, env)
+        program.wait_for("open")
         done = regrow(env, "tree", "--limit", "2")
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
@@ -98,9 +102,9 @@ def test_the_tree_is_printed(shop: Path, env: dict[str, str]) -> None:
         stopped(program)
 
 
-def test_crashes_from_before_anybody_looked_are_printed(shop: Path, env: dict[str, str]) -> None:
+def test_crashes_of_the_start_which_nobody_saw_are_printed(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env, "--arg", "burn") as program:
-        program.wait_for("burnt")
+        program.wait_for("open")
         done = regrow(env, "crashes")
         assert (done.returncode, done.stderr) == (0, "")
         lines = done.stdout.splitlines()
@@ -140,8 +144,8 @@ def test_where_there_is_no_program_the_line_to_start_one_is_said(shop: Path, env
 
 def test_which_one_is_meant_has_to_be_said(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env) as first, running(shop, env) as second:
-        wait_until_open(first, env)
-        wait_until_open(second, env)
+        first.wait_for("open")
+        second.wait_for("open")
         done = regrow(env, "ps")
         assert done.returncode == 2
         assert done.stderr.startswith("error: which of them? Say its pid: shop (pid ")
@@ -188,7 +192,7 @@ def test_a_program_that_can_not_open_its_socket_runs_unless_it_was_asked_for(
 
 def test_the_web_observer_is_named_or_how_to_have_one(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env) as program:
-        wait_until_open(program, env)
+        program.wait_for("open")
         done = regrow(env, "observe")
         assert done.returncode == 1
         assert f"shop (pid {program.process.pid}) has no web observer." in done.stdout
@@ -205,7 +209,7 @@ def test_what_can_not_be_sorted_by_is_refused(shop: Path, env: dict[str, str]) -
 
 def test_on_a_terminal_lines_are_cut_to_its_width(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env, "--arg", "burn") as program:
-        program.wait_for("burnt")
+        program.wait_for("open")
         for command in (["ps"], ["crashes"]):
             lines = on_a_terminal(60, *command, cwd=shop, env=env).splitlines()
             assert len(lines) > 2
@@ -247,10 +251,10 @@ def test_reports_are_json_if_that_is_said(shop: Path, env: dict[str, str]) -> No
         line = program.wait_for("the till is on fire")
         record = json.loads(line)
         assert record["level"] == "ERROR"
+        started = program.wait_for("application 'shop' started")
+        assert json.loads(started)["message"] == "application 'shop' started"
         program.send(signal.SIGTERM)
         assert program.end() == 0
-    messages = [json.loads(line)["message"] for line in program.seen if line.startswith("{")]
-    assert messages[0] == "application 'shop' started"
 
 
 def test_reports_are_text_if_that_is_said_and_nothing_is_set_up_otherwise(

@@ -87,6 +87,27 @@ def test_what_is_no_address_is_refused(target: str) -> None:
     assert "is no address of an application" in complaint(target)
 
 
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("shop.py", "Say: shop"),
+        ("./shop.py:Shop", "Say: shop:Shop"),
+        ("src/toys/app.py:Toys", "Say: toys.app:Toys"),
+        ("../there/shop.py:Shop", "Go to the folder that the module is in"),
+    ],
+)
+def test_a_file_is_not_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, hint: str
+) -> None:
+    for path in ("here/shop.py", "there/shop.py", "here/src/toys/app.py"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    said = complaint(target)
+    assert f"{target!r} on the command line names a file" in said
+    assert hint in said
+
+
 def test_a_module_that_is_not_there(project: Callable[..., str], tmp_path: Path) -> None:
     package = project()
     said = complaint(f"{package[:-1]}x.main:Arcade")

@@ -14,7 +14,7 @@ import pytest
 
 from regrow.observer.operations import offered
 from tests.application.subprocesses import Program
-from tests.cli.shops import regrow, wait_until_open
+from tests.cli.shops import regrow
 
 pytestmark = pytest.mark.real_time("another program runs")
 
@@ -56,7 +56,7 @@ def shop(tmp_path: Path, env: dict[str, str]) -> Iterator[Program]:
     text = code.replace("        return root\n", '        print("open", flush=True)\n        return root\n')
     (tmp_path / "shop.py").write_text(text, encoding="utf-8")
     with Program("-m", "regrow", "run", "shop:Shop", cwd=tmp_path, env=env) as program:
-        wait_until_open(program, env)
+        program.wait_for("open")
         while not json.loads(regrow(env, "crashes", "--json").stdout)["rows"]:
             assert program.process.poll() is None
         yield program

@@ -94,6 +94,12 @@ async def test_terminals_of_any_size_will_do(size: tuple[int, int]) -> None:
         assert top.query_one(ProcessTable).max_scroll_x == 0  # nothing is beyond the right edge
 
 
+async def test_an_answer_that_comes_while_it_closes_is_no_error() -> None:
+    async with shown(FakeProgram()) as (top, _):
+        await top.screen.query("#title, #numbers, #views").remove()
+        await top._look()
+
+
 async def test_a_wider_terminal_shows_more_columns_and_the_charts() -> None:
     program = FakeProgram()
     async with shown(program, size=(140, 40)) as (top, pilot):

@@ -26,7 +26,7 @@ from regrow.cli.top.table import ProcessTable
 from regrow.cli.top.tree import TreeView
 from regrow.control.attachment import Attachment
 from tests.application.subprocesses import clean_environment
-from tests.cli.shops import regrow, running, wait_until_open, write_shop
+from tests.cli.shops import regrow, running, write_shop
 from tests.cli.test_top import press, screen_text
 
 pytestmark = pytest.mark.real_time("another program runs")
@@ -55,7 +55,7 @@ async def until(pilot: Pilot[None], seen: Callable[[], bool]) -> None:
 
 async def test_a_running_program_is_watched_acted_on_and_found_again(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env, "--allow-actions") as first:
-        await asyncio.to_thread(wait_until_open, first, env)
+        await asyncio.to_thread(first.wait_for, "open")
         attachment = Attachment()
         await attachment.find()
         top = Top(attachment, interval=0.3)
@@ -92,7 +92,7 @@ async def test_a_running_program_is_watched_acted_on_and_found_again(shop: Path,
 
 def test_in_a_terminal_it_takes_the_screen_and_gives_it_back(shop: Path, env: dict[str, str]) -> None:
     with running(shop, env) as program:
-        wait_until_open(program, env)
+        program.wait_for("open")
         ours, theirs = pty.openpty()
         top = subprocess.Popen(
             [sys.executable, "-m", "regrow", "top", "shop"],

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from regrow import Application, Supervisor, application
+from regrow import application
 from regrow.control import (
-    Command,
     ProgramEnded,
     ProgramNotFound,
     Refused,
@@ -23,24 +19,11 @@ from regrow.control import (
     find_program,
 )
 from regrow.control.attachment import Attached, Attachment, Lost, Told
-from regrow.control.places import socket_paths
+from tests.control import shops
+from tests.control.shops import Shop, program
 
 pytestmark = pytest.mark.real_time("it is about sockets")
-
-
-class Shop(Application):
-    name = "shop"
-
-    async def start(self, start_type: Any, args: list[str]) -> Supervisor:
-        return await Supervisor.start_link([])
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="rg") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
+home = shops.home
 
 
 async def watch(request: Request) -> None:
@@ -61,18 +44,6 @@ async def twice(request: Request) -> int:
 async def wait(request: Request) -> None:
     request.tell(waiting=True)
     await asyncio.Event().wait()
-
-
-@asynccontextmanager
-async def program(**commands: Command) -> AsyncIterator[Path]:
-    control = control_for(Shop, **commands)
-    await application.ensure_all_started(Shop)
-    await application.ensure_all_started(control)
-    try:
-        yield socket_paths()[0]
-    finally:
-        await application.stop(control)
-        await application.stop(Shop)
 
 
 async def test_it_holds_one_run_after_the_other() -> None:

@@ -9,17 +9,13 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from regrow import Application, Supervisor, TaskSupervisor, application
+from regrow import TaskSupervisor, application
 from regrow.control import (
-    Command,
     ControlError,
     ProgramEnded,
     ProgramNotFound,
@@ -27,54 +23,24 @@ from regrow.control import (
     Request,
     ask,
     client,
-    control_for,
     find_program,
     protocol,
     running_programs,
     server,
 )
-from regrow.control.places import socket_paths
 from regrow.control.server import Clients
 from regrow.testing import Reports, eventually
+from tests.control import shops
+from tests.control.shops import program
 from tests.waiting import turns
 
 pytestmark = pytest.mark.real_time("it is about sockets")
+home = shops.home
 
 
 def test_half_a_character_goes_over_the_wire() -> None:
     message = {"result": "caf\u00e9 \ud83d"}
     assert protocol.decode(protocol.encode(message)) == message
-
-
-class Shop(Application):
-    name = "shop"
-
-    async def start(self, start_type: Any, args: list[str]) -> Supervisor:
-        return await Supervisor.start_link([])
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="rg") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
-
-
-@asynccontextmanager
-async def program(**commands: Command) -> Any:
-    """A program with a control socket; gives its path."""
-    control = control_for(Shop, "front:Till", **commands)
-    await application.ensure_all_started(Shop)
-    await application.ensure_all_started(control)
-    try:
-        (path,) = socket_paths()
-        yield path
-    finally:
-        if control.name in {each.name for each in application.started_applications()}:
-            await application.stop(control)
-        await application.stop(Shop)
-    assert socket_paths() == []
 
 
 async def add(request: Request) -> int:
@@ -114,7 +80,7 @@ async def test_a_command_tells_and_answers() -> None:
         assert await ask(path, "about") == {
             "pid": os.getpid(),
             "program": "shop",
-            "aliases": [f"{__name__}:Shop", __name__, "Shop", "front:Till", "front", "Till"],
+            "aliases": [f"{shops.__name__}:Shop", shops.__name__, "Shop", "front:Till", "front", "Till"],
             "commands": ["about", "add"],
         }
     assert events == [{"adding": 1}, {"adding": 2}]
@@ -309,8 +275,8 @@ async def test_programs_are_found_by_pid_or_name() -> None:
             await find_program()
             == await find_program("shop")
             == await find_program(str(os.getpid()))
-            == await find_program(f"{__name__}:Shop")
-            == await find_program(__name__)
+            == await find_program(f"{shops.__name__}:Shop")
+            == await find_program(shops.__name__)
             == await find_program("Shop")
             == await find_program("front:Till")
             == found

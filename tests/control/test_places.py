@@ -5,23 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from regrow.control import ControlError
 from regrow.control.places import close_socket, open_socket, socket_paths
+from tests.control import shops
 
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A short path: that of a socket may have a hundred characters."""
-    with tempfile.TemporaryDirectory(prefix="rg") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
+home = shops.home
 
 
 def mode(path: Path) -> int:

@@ -67,9 +67,8 @@ def living() -> int:
 
 
 def timers_of_the_observer() -> list[str]:
-    """What the observer has asked the loop to do later."""
+    """What the observer, or telemetry for it, has asked the loop to do later."""
     loop: Any = asyncio.get_running_loop()
-    waiting = [each for each in loop._scheduled if not each.cancelled()]
-    return [
-        repr(each) for each in waiting if "regrow/observer" in repr(each) or "regrow.observer" in repr(each)
-    ]
+    waiting = [each._callback for each in loop._scheduled if not each.cancelled()]
+    ours = ("regrow.observer", "regrow.telemetry")
+    return [repr(each) for each in waiting if getattr(each, "__module__", "").startswith(ours)]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,10 +19,14 @@ import pytest
 from regrow import GenServer, process
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import runtime
-from regrow.observer import pace, snapshot
+from regrow.observer import encoding, pace, snapshot
+from regrow.observer import processes as process_rows
+from regrow.observer import registries as registry_rows
 from regrow.observer import survey as surveys
-from regrow.observer.pace import TURN, Pace, Shared
-from tests.observer.programs import Games, pid_of, program, timers_of_the_observer
+from regrow.observer import tree as trees
+from regrow.observer.model import Memory, Page, TreeNode
+from regrow.observer.pace import PORTION, ROW, TURN, Pace, Shared, timed
+from tests.observer.programs import Games, pid_of, program, start_game, timers_of_the_observer
 from tests.waiting import turns
 
 MANY = 8_000
@@ -91,6 +97,111 @@ async def test_no_stretch_does_more_than_two_thousand_things(monkeypatch: Any, s
             await look.process(pid_of(Games))
             await look.tree()
         assert meter.most <= TURN
+
+
+class Turns:
+    """Counts what is done in each turn of the loop, on a machine so quick that no clock ends a stretch."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: dict[int, int] = {}
+        self._turn = 0
+        self._patch = monkeypatch
+        monkeypatch.setattr(pace, "perf_counter", lambda: 0.0)
+
+    def count(self, where: Any, name: str) -> None:
+        """Calls of *where*'s function *name*, or the things that it gives if it is a generator."""
+        counted = getattr(where, name)
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            self._note()
+            return counted(*args, **keywords)
+
+        def generate(*args: Any, **keywords: Any) -> Any:
+            for each in counted(*args, **keywords):
+                self._note()
+                yield each
+
+        self._patch.setattr(where, name, generate if inspect.isgeneratorfunction(counted) else call)
+
+    def _note(self) -> None:
+        """One more in this turn."""
+        self.done[self._turn] = self.done.get(self._turn, 0) + 1
+
+    async def of(self, work: Any) -> Any:
+        self.done.clear()
+        self._next()
+        try:
+            return await work
+        finally:
+            self._timer.cancel()
+
+    def _next(self) -> None:
+        self._turn += 1
+        self._timer = asyncio.get_running_loop().call_soon(self._next)
+
+    @property
+    def all(self) -> int:
+        return sum(self.done.values())
+
+    @property
+    def most(self) -> int:
+        return max(self.done.values())
+
+
+async def test_no_stretch_makes_more_than_two_hundred_rows(monkeypatch: Any) -> None:
+    async with many(2000):
+        for number in range(500):
+            await start_game(number)
+        (registry,) = await snapshot().registries()
+        counts = Turns(monkeypatch)
+        counts.count(process_rows, "row_of")
+        counts.count(registry_rows, "neighbour")
+        counts.count(trees, "_node")
+        look, games = snapshot(), pid_of(Games)
+        for work, rows in (
+            (lambda: look.processes(limit=1000), 1000),
+            (lambda: look.children(games, limit=1000), 1000),
+            (lambda: look.tree(games, limit=1000, nodes=2000), 1000),
+            (lambda: look.entries(registry.pid, limit=1000), 500),
+        ):
+            await counts.of(work())
+            assert counts.all >= rows
+            assert counts.most <= TURN // ROW
+
+
+async def test_no_stretch_of_an_answer_writes_more_than_two_hundred_rows(monkeypatch: Any) -> None:
+    row = Memory(7, 4096, 12, cut=False)
+    page = Page((row,) * 1000, total=1000, offset=0, limit=1000, at=0.0)
+    counts = Turns(monkeypatch)
+    counts.count(encoding, "_filled")
+    answer = await counts.of(encoding.plain(page))
+    assert counts.all >= 1000
+    assert counts.most <= TURN // ROW
+    monkeypatch.undo()
+    counts = Turns(monkeypatch)
+    counts.count(encoding, "_text")
+    text = await counts.of(encoding.json_text(answer))
+    assert json.loads(text) == encoding.as_json(page) == answer
+    assert counts.all >= 1000
+    assert counts.most <= TURN // ROW
+
+
+async def test_a_row_whose_process_ends_before_it_is_written_is_left_out(monkeypatch: Any) -> None:
+    monkeypatch.setattr(pace, "TURN", PORTION)  # short stretches: there is time to end between two of them
+    async with many(900) as pebbles:
+        look, games = snapshot(), pid_of(Games)
+        for work in (lambda: look.processes(limit=1000), lambda: look.children(games, limit=1000)):
+            ended, pebbles = pebbles[-5:], pebbles[:-5]
+            looking = asyncio.create_task(work())  # type: ignore[arg-type]  # either gives a page
+            await turns(2)
+            assert not looking.done()
+            for pid in ended:
+                process.exit(pid, "kill")
+            rows: Any = (await looking).rows
+            pids = {each.pid for each in rows}
+            assert {*pebbles} <= pids
+            assert not pids & {*ended}
+            assert not [each for each in rows if isinstance(each, TreeNode) and each.state == "stopped"]
 
 
 async def test_a_slow_machine_gives_way_sooner(monkeypatch: Any) -> None:
@@ -242,3 +353,29 @@ async def test_looking_neither_makes_nor_changes_anything_in_a_process() -> None
         assert [runtime().processes[pid].extra for pid in pids] == before  # type: ignore[index]
         assert process.alive(pids[0])  # type: ignore[arg-type]
         assert Process.__slots__
+
+
+async def test_only_its_own_time_is_charged_to_a_coroutine(monkeypatch: Any) -> None:
+    used = 0.0
+    monkeypatch.setattr(pace, "thread_time", lambda: used)
+
+    async def work() -> str:
+        nonlocal used
+        try:
+            used += 1
+            await asyncio.sleep(0)
+            used += 2
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            used += 4
+        return "done"
+
+    async def charged() -> tuple[str, float]:
+        return await timed(work())
+
+    task = asyncio.create_task(charged())
+    for _ in range(4):
+        await turns(1)
+        used += 100
+    task.cancel()
+    assert await task == ("done", 7.0)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from regrow import Application, Registry, Supervisor, application, process, sys
-from regrow.control import Connection, Refused, ask, connect, control_for
+from regrow import Registry, process, sys
+from regrow.control import Connection, Refused, ask, connect
 from regrow.control.places import socket_paths
 from regrow.kernel.runtime import runtime
 from regrow.observer import model, observing, recording
@@ -20,9 +18,11 @@ from regrow.observer.commands import observing_commands
 from regrow.observer.crashes import history_of
 from regrow.observer.operations import MOST, OPERATIONS, BadArgument
 from regrow.testing import Reports, eventually
+from tests.control import shops
 from tests.observer.programs import Game, program, start_game
 
 pytestmark = pytest.mark.real_time("it is about sockets")
+home = shops.home
 
 LOOKING = {
     *("overview", "tree", "children", "processes", "process", "memory", "registries", "entries"),
@@ -31,37 +31,14 @@ LOOKING = {
 ACTING = {"stop", "kill", "suspend", "resume", "restart_child"}
 
 
-class Shop(Application):
-    name = "shop"
-
-    async def start(self, start_type: Any, args: list[str]) -> Supervisor:
-        return await Supervisor.start_link([])
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="rg") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield Path(folder)
-
-
 @asynccontextmanager
 async def served(**allowed: bool) -> AsyncIterator[Connection]:
     """Some games, and a control socket that shows them; gives a connection with it."""
-    control = control_for(Shop, **observing_commands(**allowed))
     async with program():
         for number in range(3):
             await start_game(number)
-        await application.ensure_all_started(Shop)
-        await application.ensure_all_started(control)
-        (path,) = socket_paths()
-        try:
-            async with connect(path) as connection:
-                yield connection
-        finally:
-            await application.stop(control)
-            await application.stop(Shop)
+        async with shops.program(**observing_commands(**allowed)) as path, connect(path) as connection:
+            yield connection
 
 
 async def test_every_operation_answers() -> None:

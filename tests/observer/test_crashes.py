@@ -92,15 +92,16 @@ async def test_format_status_decides_what_is_seen() -> None:
         assert "swordfish" not in repr(full)
 
 
+class Secretive(GenServer):
+    def format_status(self, status: Any) -> Any:
+        return {**status, "reason": "hidden"}
+
+    @call
+    def fail(self) -> None:
+        raise RuntimeError("swordfish")
+
+
 async def test_a_reason_that_is_hidden_takes_its_traceback_along() -> None:
-    class Secretive(GenServer, restart="temporary"):
-        def format_status(self, status: Any) -> Any:
-            return {**status, "reason": "hidden"}
-
-        @call
-        def fail(self) -> None:
-            raise RuntimeError("swordfish")
-
     async with observing() as look, program() as games:
         with pytest.raises(ServerExited):
             await (await games.start_child(Secretive)).fail()
@@ -112,14 +113,6 @@ async def test_a_reason_that_is_hidden_takes_its_traceback_along() -> None:
 @pytest.mark.parametrize("observed", [True, False])
 @pytest.mark.parametrize("static", [True, False])
 async def test_the_tree_does_not_tell_a_reason_that_is_hidden(observed: bool, static: bool) -> None:
-    class Secretive(GenServer):
-        def format_status(self, status: Any) -> Any:
-            return {**status, "reason": "hidden"}
-
-        @call
-        def fail(self) -> None:
-            raise RuntimeError("swordfish")
-
     async with (
         observing() if observed else nullcontext(),
         program(*[Secretive.options(name="it").child_spec()] * static) as games,
@@ -137,10 +130,6 @@ async def test_the_tree_does_not_tell_a_reason_that_is_hidden(observed: bool, st
 
 
 async def test_the_tree_does_not_tell_why_a_start_failed_if_the_class_hides_reasons() -> None:
-    class Secretive(GenServer):
-        def format_status(self, status: Any) -> Any:
-            return {**status, "reason": "hidden"}
-
     async with observing() as look, program():
         supervisor: Any = runtime().processes[Pid(pid_of(Games))].server
         for number, kind in ((998, Secretive), (999, Agent)):  # as between two attempts to start them again
@@ -157,14 +146,6 @@ async def test_the_tree_does_not_tell_why_a_start_failed_if_the_class_hides_reas
 async def test_a_restart_does_not_tell_a_reason_that_is_hidden(
     monkeypatch: pytest.MonkeyPatch, written: bool
 ) -> None:
-    class Secretive(GenServer):
-        def format_status(self, status: Any) -> Any:
-            return {**status, "reason": "hidden"}
-
-        @call
-        def fail(self) -> None:
-            raise RuntimeError("swordfish")
-
     async with observing() as look, program() as games:
         await games.start_child(Secretive.options(name="it").child_spec())
         if not written:  # as if there had been too many
@@ -186,6 +167,7 @@ async def test_tasks_and_plain_processes_crash_too() -> None:
         await turns()
         found = look.crashes(query="task's own").rows
         assert {each.kind for each in found} == {"task", "process"}
+        assert {each.called for each in found} == {fail.__qualname__}  # they have no name, and a label
         assert all("ValueError" in each.reason for each in found)
         assert look.crashes(query="nobody says that").total == 0
 

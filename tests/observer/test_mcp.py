@@ -26,6 +26,7 @@ from regrow.observer import observing
 from regrow.observer.operations import offered
 from tests.application.subprocesses import Program, clean_environment
 from tests.observer.programs import program, start_game
+from tests.waiting import until
 
 pytestmark = pytest.mark.real_time("the client of the mcp package waits by the clock")
 
@@ -114,8 +115,7 @@ async def test_an_agent_sees_what_messages_hold_only_where_that_is_allowed(show:
         detail = await asked(agent, "process", {"pid": "g0 in by_id"})
         assert detail["mailbox"] == ["note('my-password')" if show else "note(…)"]
         other.fall("burn")
-        while not look.crashes().total:
-            await asyncio.sleep(0.01)
+        await until(lambda: look.crashes().total)
         crash = await asked(agent, "crash", {"id": 1})
         assert crash["message"] == ("fall('burn')" if show else "fall(…)")
         assert ("swordfish" in crash.get("state", "")) is show

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from regrow import ServerExited
-from regrow.observer import as_json, model, observing
+from regrow.observer import as_json, encoding, model, observing
 from tests.observer.programs import Game, program, start_game
 
 KINDS = [each for each in vars(model).values() if dataclasses.is_dataclass(each)]
@@ -57,7 +57,9 @@ async def test_all_that_is_given_is_plain_and_goes_as_json() -> None:
         ]
     for each in given:
         assert plain(each), each
-        assert json.loads(json.dumps(as_json(each), allow_nan=False)) == as_json(each)
+        text = json.dumps(as_json(each), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        assert json.loads(text) == as_json(each) == await encoding.plain(each)
+        assert await encoding.json_text(as_json(each)) == text.encode()
 
 
 def test_what_is_not_plain_is_refused() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from regrow.application import errors
 from regrow.observer import Observer, web
 from regrow.observer.observer import ObserverKeywords
 from regrow.observer.web import urls
+from tests.application.subprocesses import run_python
 from tests.observer.web_client import BROWSER, Games
 
 ROOT = Path(__file__).parents[2]
@@ -117,16 +116,10 @@ def test_it_names_every_option_and_every_picture_is_there() -> None:
 
 def test_the_benchmark_runs() -> None:
     """How much it says is another matter: this machine may be busy."""
-    size = ["--processes", "200", "--rate", "100", "--rounds", "1", "--seconds", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.observer_pages", *size],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-    )
+    size = ["--processes", "200", "--rate", "100", "--rounds", "1", "--seconds", "1", "--settle", "0.5"]
+    done = run_python("-m", "bench.observer_pages", *size, cwd=ROOT)
     assert re.search(r"round 1: .* [1-9]\d* pages, .* MB came", done.stdout), done.stdout + done.stderr
-    assert "of a core for 5 open pages" in done.stdout
+    assert "of a core for the observer and 5 open pages" in done.stdout
 
 
 def forget_the_web_page(monkeypatch: pytest.MonkeyPatch) -> None:

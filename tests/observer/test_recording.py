@@ -77,8 +77,7 @@ async def test_without_an_observer_there_is_a_picture_and_no_history() -> None:
 async def test_a_loop_that_is_held_shows_as_lag() -> None:
     async with observing(Settings(interval=0.2)) as look:
         time.sleep(0.15)  # noqa: ASYNC251  # that is what is shown
-        while look.samples < 3:
-            await asyncio.sleep(0.01)
+        await look.next_sample(after=2)
         lags = [each.loop_lag for each in look.series().samples]
         assert max(lags) > 0.03
         assert look.scheduler().loop_lag_max == max(lags)

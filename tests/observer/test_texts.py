@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from regrow import Registry
+from regrow import NoProcess, Registry
 from regrow.kernel.reasons import strip
 from regrow.observer import texts
 from tests.observer.programs import Game
@@ -100,6 +100,15 @@ def test_where_an_exception_was_raised_is_known_before_and_after_its_frames_are_
     assert before is not None
     assert before.endswith("_before_and_after_its_frames_are_taken")
     assert texts.where_raised("no exception") is None
+
+
+async def test_the_place_of_an_error_is_in_the_program_as_far_as_it_got_there() -> None:
+    with pytest.raises(NoProcess) as raised:  # by regrow, which was asked from here
+        await Game.named("nobody").play(1)
+    assert (texts.where_raised(raised.value) or "").startswith(__file__)
+    strip(raised.value)
+    assert (texts.where_raised(raised.value) or "").startswith(__file__)
+    assert texts.reason_text(raised.value).endswith(f" at {texts.where_raised(raised.value)}")
 
 
 def test_states_are_shown_a_line_for_each_attribute() -> None:

@@ -161,16 +161,10 @@ async def test_restarting_children_of_a_dynamic_supervisor_are_seen_and_used_res
         Moody.moods = ["again"] * 20
         seen: list[model.TreeNode] = []
 
-        def look() -> None:
-            from regrow.kernel.runtime import runtime
-            from regrow.observer.tree import page_of_children
-
-            seen.extend(page_of_children(runtime().processes[pid_of("games")], 0, 10)[0])  # type: ignore[index]
-
         with pytest.raises(ServerExited):
             await child.crash()
         for _ in range(60):
-            look()
+            seen += (await snapshot().children(pid_of("games"))).rows
             await asyncio.sleep(0)
         states = {each.state for each in seen}
         assert "restarting" in states or "running" in states

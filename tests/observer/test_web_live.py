@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 import types
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from regrow.observer import pace
 from regrow.observer.web import live as module
 from regrow.observer.web.live import LIFETIME, PACE, PATIENCE, SILENCE, SLOWEST, Live, Stream
 from tests.observer.web_client import program
@@ -176,7 +176,7 @@ async def test_the_end_ends_all_streams_at_once() -> None:
 
 async def test_a_page_that_is_dear_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     used = 0.0
-    monkeypatch.setattr(time, "thread_time", lambda: used)
+    monkeypatch.setattr(pace, "thread_time", lambda: used)
 
     def dear(cost: float) -> Callable[[], str]:
         count = counting()
@@ -198,6 +198,33 @@ async def test_a_page_that_is_dear_comes_less_often(monkeypatch: pytest.MonkeyPa
     assert len(worst.pages) == 1 + 1 + 4
     live.stop()
     await asyncio.gather(cheap.task, costly.task, worst.task)
+
+
+async def test_what_others_do_meanwhile_is_no_cost_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = 0.0
+    monkeypatch.setattr(pace, "thread_time", lambda: used)
+
+    async def render() -> str:
+        nonlocal used
+        used += 0.005
+        await asyncio.sleep(0.5)  # the loop's turn, and others use it
+        used += 0.015
+        return "page"
+
+    async def others() -> None:
+        nonlocal used
+        while True:
+            used += 10.0
+            await asyncio.sleep(0.1)
+
+    busy = asyncio.create_task(others())
+    view = module.View(render)
+    await view.newest()
+    await asyncio.sleep(PACE)
+    await view.newest()
+    busy.cancel()
+    assert used > 40
+    assert view.pace == pytest.approx(module.SHARE * 0.020)
 
 
 async def test_a_page_that_fails_ends_its_stream_and_no_other() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from regrow import KILL, Registry, Supervisor, process
+from regrow.observer import Snapshot, pace, snapshot
+from regrow.observer.web import rendering
 from regrow.observer.web.pages import ROWS
-from tests.observer.web_client import BROWSER, Games, program, text_of
+from tests.observer.web_client import BROWSER, Game, Games, program, text_of
 
 ALL = ("/", "/tree", "/processes", "/registries", "/crashes")
 
@@ -66,6 +71,42 @@ async def test_the_tree_draws_supervisors_with_strategy_and_intensity_and_their_
     assert f'href="/processes/{pid}"' in html
     assert html.count("<details open>") >= 3
     assert "transient" in text
+
+
+class Hall(Supervisor):
+    def init(self) -> list[Any]:
+        return [Game.child_spec(number).replace(id=number) for number in range(20)]
+
+
+@pytest.mark.parametrize("path", ["/tree", "/processes", "/registries/{registry}"])
+async def test_a_large_page_is_rendered_in_stretches(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, turn, made = asyncio.get_running_loop(), 0, list[tuple[int, str]]()
+    pieces = rendering.Pages._pieces
+
+    def noted(*args: Any) -> Iterator[str]:
+        for each in pieces(*args):
+            made.append((turn, each))
+            yield each
+
+    def turned() -> None:
+        nonlocal turn, timer
+        turn += 1
+        timer = loop.call_soon(turned)
+
+    async with (
+        program(games=60) as it,
+        Supervisor.scope([Hall.child_spec().replace(id=n) for n in range(20)]),
+    ):
+        (registry,) = await snapshot().registries()
+        monkeypatch.setattr(rendering.Pages, "_pieces", noted)
+        monkeypatch.setattr(pace, "perf_counter", lambda: 0.0)  # no clock ends a stretch
+        timer = loop.call_soon(turned)
+        html = await it.page(path.format(registry=registry.pid))
+        timer.cancel()
+    assert len(html) > 5_000
+    assert max(Counter(at for at, _ in made).values()) <= pace.TURN // rendering.PIECE
+    assert max(len(piece) for _, piece in made) < 2_500
+    assert (len({at for at, _ in made}) > 3) == (path == "/tree")
 
 
 async def test_below_a_big_supervisor_the_tree_has_pages() -> None:
@@ -256,6 +297,16 @@ async def test_json_says_what_there_is_and_what_is_wrong() -> None:
             answer = await it.http.get(f"/api/{path}")
             assert (answer.status_code, word in answer.json()["error"]) == (status, True), answer.text
         assert (await it.http.post("/api/processes")).status_code == 405
+
+
+async def test_a_bug_is_no_answer_that_says_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_: object) -> None:
+        raise KeyError("a bug")
+
+    async with program() as it:
+        monkeypatch.setattr(Snapshot, "registries", broken)
+        with pytest.raises(KeyError, match="a bug"):
+            await it.http.get("/api/registries")
 
 
 async def test_files_are_kept_by_browsers_until_they_change() -> None:

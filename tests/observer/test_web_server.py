@@ -21,6 +21,7 @@ from regrow import KILL, StartError, Supervisor, process
 from regrow.observer import Observer
 from regrow.observer.web import WebOptions, asgi, live, server, urls
 from tests.observer.web_client import TOKEN
+from tests.waiting import until
 
 pytestmark = pytest.mark.real_time("sockets")
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.real_time("sockets")
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncGenerator[str]:
     async with Supervisor.scope([Observer.child_spec(**{"port": 0, **options})], max_restarts=9):
-        await until(lambda: any("web page at" in str(process.label(pid)) for pid in process.processes()))
+        await until(server_process)
         yield urls()[0].rstrip("/")
 
 
@@ -46,12 +47,6 @@ async def stream(
         yield reader, writer
     finally:
         writer.close()
-
-
-async def until(condition: Any, seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def server_process() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -476,6 +477,29 @@ async def test_who_watches_a_killed_supervisor_hears_of_it_after_its_children() 
     ends = [refs[(await process.receive(process.Down, timeout=9)).ref] for _ in range(3)]
     assert ends == [quick, slow, sup]
     assert now() == 2.0
+
+
+async def test_a_supervisor_that_is_killed_while_it_starts_a_child_ends_once() -> None:
+    class Endless(GenServer):
+        async def init(self) -> None:
+            await asyncio.Event().wait()
+
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    sup = await DynamicSupervisor.start()
+    children = [await sup.start_child(Plain) for _ in range(3)]
+    starting = asyncio.create_task(sup.start_child(Endless))
+    await asyncio.sleep(0.01)
+    process.monitor(sup)
+    process.exit(sup, KILL)
+    assert (await process.receive(process.Down, timeout=9)).reason is KILLED
+    assert not any(map(process.alive, children))
+    with pytest.raises(ServerExited):
+        await starting
+    with pytest.raises(TimeoutError):
+        await process.receive(process.Down, timeout=1)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_second_kill_of_a_supervisor_does_not_hurry_its_children() -> None:

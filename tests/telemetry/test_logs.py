@@ -7,8 +7,6 @@ import json
 import logging
 import logging.config
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from regrow.kernel.reasons import strip
 from regrow.telemetry import logs
 from regrow.telemetry.logs.as_json import JsonFormatter, plain
 from regrow.telemetry.logs.on_terminal import TerminalHandler
-from tests.application.subprocesses import clean_environment
+from tests.application.subprocesses import run_python
 from tests.telemetry.servers import Boom, Game
 from tests.waiting import turns, until
 
@@ -257,15 +255,8 @@ def test_without_rich_it_is_plain_and_says_what_to_install(tmp_path: Path) -> No
         "except ModuleNotFoundError as error:\n"
         "    print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_python("program.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert done.stderr.endswith("INFO shop: open\n")
     assert 'pip install "regrow[cli]"' in done.stdout
 

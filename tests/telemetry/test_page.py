@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from regrow.telemetry.events import EVENTS, as_table
-from tests.application.subprocesses import clean_environment
+from tests.application.subprocesses import run_python
 
 PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 EXAMPLES: dict[str, str] = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, flags=re.DOTALL))
@@ -31,15 +29,7 @@ def test_every_example_has_a_file_name_and_every_program_what_it_prints() -> Non
 def test_an_example_prints_what_the_page_says(name: str, tmp_path: Path) -> None:
     for each in ("games.py", name):
         (tmp_path / each).write_text(EXAMPLES[each])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", name],
-        cwd=tmp_path,
-        env=clean_environment({"REGROW_INLINE": "on"}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("-W", "error", name, cwd=tmp_path, env={"REGROW_INLINE": "on"})
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     fits = doctest.OutputChecker().check_output(PRINTED[name], done.stdout, doctest.ELLIPSIS)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 import threading
-import time
 import urllib.request
 
 import pytest
@@ -14,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 
 from regrow import DynamicSupervisor, GenServer, ServerExited, Supervisor, call, process
 from regrow.kernel.runtime import runtime
-from regrow.telemetry.counts import Bounded, Counts, LoopLag
+from regrow.telemetry.counts import Bounded, Counts
 from regrow.telemetry.prometheus import RegrowCollector
 from tests.telemetry.servers import Game, Refused
 from tests.waiting import turns, until
@@ -210,32 +209,6 @@ async def test_the_standard_exporter_serves_it() -> None:
                 thread.join()
     assert b'regrow_processes{kind="Game"} 1.0' in reply
     assert b'regrow_call_duration_seconds_count{call="play",kind="Game",outcome="ok"} 1.0' in reply
-
-
-# --- loop lag ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.real_time("the loop is kept busy for real")
-async def test_a_loop_that_hangs_shows_at_once_and_for_a_while_after() -> None:
-    lag = LoopLag(runtime())
-    with lag:
-        assert lag.worst() <= 0.1
-        await asyncio.sleep(0)
-        time.sleep(0.8)  # noqa: ASYNC251  # the loop hangs on purpose
-        assert 0.2 < lag.worst() < 5, "its timer is overdue"
-        await asyncio.sleep(0.01)
-        assert 0.2 < lag.worst() < 5, "and now it has come"
-    assert lag.worst() == 0.0
-
-
-async def test_old_delays_are_forgotten() -> None:
-    lag = LoopLag(runtime())
-    with lag:
-        lag._lags.append(3.0)
-        await asyncio.sleep(10.1)
-        assert lag.worst() == 3.0
-        await asyncio.sleep(5.1)
-        assert lag.worst() < 2.0
 
 
 async def test_counts_are_held() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from regrow import DynamicSupervisor, GenServer, cast
 from regrow.telemetry.logs import StormHandler
 from regrow.telemetry.logs.storms import MOST
-from tests.application.subprocesses import clean_environment
+from tests.application.subprocesses import run_python
 from tests.telemetry.servers import Boom
 from tests.waiting import turns, until
 
@@ -357,14 +355,7 @@ def test_the_end_of_the_program_tells_what_is_held(tmp_path: Path) -> None:
         "    fields = {'event': 'crash', 'pid': pid, 'kind': 'Game', 'reason': 'x'}\n"
         "    logging.getLogger('regrow').error('crash', extra={'regrow': fields})\n"
     )
-    done = subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_python("program.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert done.stderr.count("ERROR regrow: crash") == 3
     assert "the same crash of Game 7 more times" in done.stderr

@@ -84,7 +84,7 @@ class Controller:
         self.runtime = rt
         self.settings: Settings | None = None  # read when the first application is loaded
         self.loaded: dict[str, type[Application]] = {}
-        self.running: dict[str, Running] = {}  # in the order in which they were started
+        self.running: dict[str, Running] = {}  # in the order in which they were started; stopped in reverse
         self.starting: dict[str, asyncio.Event] = {}
         self.booting: asyncio.Task[object] | None = None  # the start of the whole program, under run
         self.verdict: Verdict | None = None
@@ -259,6 +259,12 @@ class Controller:
             self.booting.cancel()
             await asyncio.wait((self.booting,))
         await self.stop_all()
+
+    def stop_first(self, applications: Iterable[type[Application]]) -> None:
+        """Have these stopped as if they had been started last."""
+        for each in applications:
+            if each.name in self.running:  # it may have ended meanwhile
+                self.running[each.name] = self.running.pop(each.name)
 
     async def stop_all(self) -> None:
         for name in reversed(list(self.running)):

@@ -20,17 +20,21 @@ order, when
 - the start fails: exit code 1.
 
 Why it ended stands on stderr. An exit code other than 0 leaves ``run`` as ``SystemExit``.
+
+As long as nobody has set ``logging`` up, the reports of regrow go to stderr as well: a storm of equal ones summed up,
+and coloured on a terminal where rich is installed. See ``regrow.telemetry.logs.by_default``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from regrow.application.boot import resolve
+from regrow.application.boot import resolve, start_order
 from regrow.application.builtin import BUILTIN
 from regrow.application.collector import server_collection
 from regrow.application.config import Settings, find_settings
@@ -45,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+REPORTS: Final = "regrow.telemetry.logs.by_default"
+"""What writes reports where nobody has set ``logging`` up. It stands beside the core, which knows no more of it."""
+
 
 def run(
     application: ApplicationRef,
@@ -52,20 +59,28 @@ def run(
     type: RestartType = "permanent",
     args: Sequence[str] | None = None,
     env: Mapping[str, Any] | None = None,
+    before: Sequence[ApplicationRef] = (),
     beside: Sequence[ApplicationRef] = (),
 ) -> None:
     """Run *application* as the whole program; returns when it has stopped. See the head of this module for the rules.
 
     *type* counts for the applications that it needs, too. *args* are given to its ``start``; without them, those of
-    ``[tool.regrow]``. *env* is put into its environment, over what is configured. The applications *beside* it are
-    started after it and stopped before it; they are temporary: once started, their end is only reported. Signals are
-    handled in the main thread only, for Python has them only there.
+    ``[tool.regrow]``. *env* is put into its environment, over what is configured.
+
+    The applications *before* it are started first, and see all of its start, as one that looks on should; those
+    *beside* it are started after it. Both are stopped before it, and are temporary: once started, their end is only
+    reported.
+
+    Crash reports reach stderr without any set-up: while neither the root logger nor one below ``regrow`` has a handler,
+    and until ``run`` returns, warnings and errors of regrow are written there. Whoever sets ``logging`` up, before or
+    in ``start``, has it his way alone. Signals are handled in the main thread only, for Python has them only there.
 
     Raises ``SystemExit`` with an exit code other than 0; ``ConfigError``, ``UnknownApplication``, ``DependencyCycle``
     and ``InvalidApplication`` for what can't be run at all.
     """
     check_type(type)
     application = resolve(application, BUILTIN)
+    first = [resolve(each, BUILTIN) for each in before]
     if asyncio._get_running_loop() is not None:
         raise RuntimeError(
             "run owns its program, and an event loop runs here already; "
@@ -73,9 +88,11 @@ def run(
         )
     settings = find_settings()
     args = settings.args_for(application) if args is None else check_args(args)
-    with OsSignals() as signals:
+    with import_module(REPORTS).reports_by_default(), OsSignals() as signals:
         try:
-            exit_code = asyncio.run(_serve(application, type, args, env or {}, beside, settings, signals))
+            exit_code = asyncio.run(
+                _serve(application, type, args, env or {}, first, beside, settings, signals)
+            )
         except KeyboardInterrupt:
             exit_code = 130
     if exit_code:
@@ -87,6 +104,7 @@ async def _serve(
     type: RestartType,
     args: Sequence[str],
     env: Mapping[str, Any],
+    before: Sequence[type[Application]],
     beside: Sequence[ApplicationRef],
     settings: Settings,
     signals: OsSignals,
@@ -100,7 +118,7 @@ async def _serve(
     signals.on_first(lambda signal: loop.call_soon_threadsafe(ours.stop_system, 0, f"{signal.name} came"))
     with signals_wake_the_loop():
         try:
-            await _boot(ours, application, type, args, beside)
+            await _boot(ours, _start_all(ours, application, type, args, before, beside))
         except ApplicationStartError as error:
             print(f"regrow: {error}", file=sys.stderr)
             return 1
@@ -111,16 +129,9 @@ async def _serve(
     return verdict.exit_code
 
 
-async def _boot(
-    ours: Controller,
-    application: type[Application],
-    type: RestartType,
-    args: Sequence[str],
-    beside: Sequence[ApplicationRef],
-) -> None:
+async def _boot(ours: Controller, start: Coroutine[Any, Any, None]) -> None:
     """Start all that is needed; a signal that comes before that is done breaks it off."""
-    boot: asyncio.Task[None] = asyncio.create_task(_start_all(ours, application, type, args, beside))
-    ours.booting = boot
+    boot = ours.booting = asyncio.create_task(start)
     await asyncio.wait((boot,))
     if not boot.cancelled():
         boot.result()
@@ -131,13 +142,18 @@ async def _start_all(
     application: type[Application],
     type: RestartType,
     args: Sequence[str],
+    before: Sequence[type[Application]],
     beside: Sequence[ApplicationRef],
 ) -> None:
-    await ours.ensure_all_started(application, type, args)
     try:
-        for each in beside:
+        for each in before:
             await ours.ensure_all_started(each, "temporary", ())
-    except ApplicationStartError:
+        await ours.ensure_all_started(application, type, args)
+        needed = start_order(application, ours.known)
+        ours.stop_first(each for each in before if each not in needed)
+        for other in beside:
+            await ours.ensure_all_started(other, "temporary", ())
+    except Exception:
         await ours.stop_all()
         raise
 

@@ -1,4 +1,7 @@
-"""The control socket beside a program that the command line runs: by it ``regrow top`` and its kin look into it."""
+"""The control socket of a program that the command line runs: by it ``regrow top`` and its kin look into it.
+
+``regrow run`` opens it before the application starts, and remembers crashes from then on: who looks sees its start.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,11 +17,11 @@ from regrow.application.runner import run
 from regrow.cli.beside import control_beside
 from regrow.cli.chaos import run_chaos
 from regrow.cli.demo import run_demo
-from regrow.cli.logs import reports_as
 from regrow.cli.looking import Running, crashes, mcp, observe, ps, top, tree
 from regrow.cli.new import make_project
 from regrow.cli.shell import run_shell
 from regrow.cli.target import find_application
+from regrow.telemetry import logs
 
 __all__ = ["app"]
 
@@ -173,7 +174,7 @@ def run_(
             "--log",
             envvar="REGROW_LOG",
             help="Set logging up, from INFO on, to stderr. text: for people, coloured on a terminal. json: a line of "
-            "JSON a record. Left out, the program does that itself, or `logging` in its `extra_applications`.",
+            "JSON a record. Left out, that is the program's affair; until it sees to it, crash reports are written.",
             show_default=False,
         ),
     ] = None,
@@ -186,7 +187,7 @@ def run_(
     settings = find_settings()
     application = find_application(target, settings)
     args = _start_args(arg, target, application, settings)
-    beside = control_beside(
+    watching = control_beside(
         application,
         target or settings.application,
         control,
@@ -194,12 +195,12 @@ def run_(
         actions=allow_actions,
         show_state=show_state,
     )
-    with reports_as(None if log is None else log.value):
+    with nullcontext() if log is None else logs.configure(format="json" if log == "json" else "auto"):
         run(
             application,
             type=settings.restart_type if type is None else type.value,
             args=args,
-            beside=beside,
+            before=watching,
         )
 
 

@@ -1,6 +1,6 @@
 """The commands that look into a running program, and their options.
 
-What they print is in ``observing``; ``top`` and ``mcp`` have their libraries loaded when they are called.
+What they print is in ``once``; ``top`` and ``mcp`` have their libraries loaded when they are called.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from typing import Annotated
 
 import typer
 
-from regrow.cli.columns import SORTS
+from regrow.cli.columns import COLUMNS, SORTS
 from regrow.cli.errors import UserError
-from regrow.cli.observing import print_crash, print_crashes, print_processes, print_tree, run_observe
+from regrow.cli.once.crashes import print_crash, print_crashes
+from regrow.cli.once.processes import print_processes
+from regrow.cli.once.tree import print_tree
+from regrow.cli.once.web import run_observe
 
 __all__ = ["Running", "crashes", "mcp", "observe", "ps", "top", "tree"]
 
@@ -28,9 +31,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print what the observer sa
 
 
 def _sort(wanted: str) -> str:
-    if wanted not in SORTS:
-        raise typer.BadParameter(f"{wanted!r} is none of {', '.join(SORTS)}")
-    return wanted
+    for column in COLUMNS:
+        if wanted in (column.sort, column.title, column.title.lower()):
+            return column.sort
+    raise typer.BadParameter(f"{wanted!r} is none of {', '.join(SORTS)}")
 
 
 def top(

@@ -37,6 +37,11 @@ def find_application(target: str | None, settings: Settings) -> type[Application
             '    [tool.regrow]\n    application = "MODULE:App"',
         )
     module_name, colon, attribute = target.partition(":")
+    if (folder / module_name).is_file():
+        raise UserError(
+            f"{target!r} {said_by} names a file, where a module has to be named.",
+            _module_of(module_name, attribute),
+        )
     if not all(
         part.isidentifier() for part in (*module_name.split("."), *(attribute.split(".") if colon else ()))
     ):
@@ -49,6 +54,15 @@ def find_application(target: str | None, settings: Settings) -> type[Application
         if path.is_dir() and str(path) not in sys.path:
             sys.path.insert(0, str(path))
     return _class_in(_module(module_name, paths, said_by), attribute)
+
+
+def _module_of(file: str, attribute: str) -> str:
+    """The hint which module a *file* is; src is on the path itself."""
+    parts = Path(file).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "src" else parts
+    if not all(part.isidentifier() for part in parts):
+        return "Go to the folder that the module is in, and name it without .py, as in: arcade.application:Arcade"
+    return f"Say: {':'.join(filter(None, ('.'.join(parts), attribute)))}"
 
 
 def _module(name: str, paths: list[Path], said_by: str) -> ModuleType:

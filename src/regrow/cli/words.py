@@ -103,5 +103,5 @@ def who(row: Mapping[str, Any] | None) -> str:
         return "-"
     if row.get("alive") is False:
         return f"{row['pid']} (ended)"
-    called = clean(row.get("name") or row.get("label") or row.get("kind") or "")
+    called = shown_name(row) or clean(row.get("kind") or "")
     return f"{called} {row['pid']}".strip()

@@ -230,7 +230,7 @@ def _outlived(process: Process, reason: object) -> bool:
             )
             for child in left:
                 post(rt, _hurry, child)
-    return bool(extra.outlived)
+    return bool(extra.outlived) or process.status == DEAD  # the last may have gone at once
 
 
 def _wait_for(supervisor: Process, child: Process, reason: object) -> None:

@@ -40,12 +40,21 @@ __all__ = [
 LIBRARY = str(Path(__file__).parent.parent)
 
 
-def place_of(reason: object) -> str:
-    """Where a crash came from, " at file:line in function": the last line that is not regrow's, if it is known."""
-    trace: tuple[tuple[str, int, str], ...] = getattr(reason, "__regrow_trace__", ())
+def describe(reason: object) -> str:
+    """*reason* in one line, whatever its ``repr`` does; of a stripped exception also the place where it was raised."""
+    try:
+        text = repr(reason)
+    except Exception as error:  # who tells of a crash must not crash of it
+        text = f"<{type(reason).__name__} whose repr raised {type(error).__name__}>"
+    place = place_in(getattr(reason, "__regrow_trace__", ()))
+    return f"{text} at {place}" if place else text
+
+
+def place_in(trace: tuple[tuple[str, int, str], ...]) -> str:
+    """``file:line in function`` of the last row that is not regrow's own, or an empty text."""
     for file, line, function in reversed(trace):
         if not file.startswith(LIBRARY) and file != "<string>":  # nor one that a dataclass has generated
-            return f" at {file}:{line} in {function}"
+            return f"{file}:{line} in {function}"
     return ""
 
 
@@ -66,10 +75,7 @@ class ServerExited(Exception):
 
     def __str__(self) -> str:
         asked = f" while {self.request} was waiting" if self.request else ""
-        return f"{self.server or 'the server'} exited{asked}: {self._describe()}"
-
-    def _describe(self) -> str:
-        return repr(self.reason) + place_of(self.reason)
+        return f"{self.server or 'the server'} exited{asked}: {describe(self.reason)}"
 
 
 class NoProcess(ServerExited):
@@ -114,7 +120,7 @@ class StartError(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the start failed: {self.reason!r}{place_of(self.reason)}"
+        return f"the start failed: {describe(self.reason)}"
 
 
 class AlreadyStarted(StartError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from regrow.kernel.errors import ServerExited, place_of
+from regrow.kernel.errors import ServerExited, describe
 
 __all__ = [
     "KILL",
@@ -113,12 +113,3 @@ def trace_of(error: BaseException) -> Trace:
         rows.append((code.co_filename, at.tb_lineno, code.co_name))
         at = at.tb_next
     return tuple(rows)
-
-
-def describe(reason: object) -> str:
-    """*reason* in one line, whatever its ``repr`` does; for an exception also the place where it was raised."""
-    try:
-        text = repr(reason)
-    except Exception as error:  # who tells of a crash must not crash of it
-        text = f"<{type(reason).__name__} whose repr raised {type(error).__name__}>"
-    return text + place_of(reason)

@@ -74,4 +74,4 @@ def _task_name() -> str | None:
         task = asyncio.current_task()
     except RuntimeError:
         return None
-    return None if task is None or not logging.logAsyncioTasks else task.get_name()
+    return task.get_name() if task is not None and getattr(logging, "logAsyncioTasks", True) else None

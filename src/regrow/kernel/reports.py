@@ -219,6 +219,6 @@ def text_of(value: Any) -> str:
 
 def state_text(process: Process, shown: Any) -> str:
     """The state as text; of a server that has no ``__repr__`` of its own, its attributes."""
-    if shown is not process.server or type(shown).__repr__ is not object.__repr__:
+    if shown is not process.server or getattr(type(shown), "__repr__", None) is not object.__repr__:
         return brief(shown)
     return brief(getattr(shown, "__dict__", shown))

@@ -14,8 +14,8 @@ from typing import Any
 from regrow.control.commands import Command, Request
 from regrow.control.protocol import Refused
 from regrow.observer.answers import answer
+from regrow.observer.encoding import as_json
 from regrow.observer.holding import observing
-from regrow.observer.model import as_json
 from regrow.observer.operations import Operation, offered
 
 __all__ = ["observing_commands"]

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from time import time
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from regrow.kernel import reports
 from regrow.kernel.process import Pid, Process
@@ -42,19 +42,6 @@ A_SECOND: Final = 20
 """Crashes in a second that are written down. So many reasons of restarts are, too."""
 STEPS: Final = 100
 """Restarts that the history of one place shows."""
-
-
-class _Restarted(NamedTuple):
-    """A restart as it is kept: numbers and texts."""
-
-    at: float
-    supervisor: int | None
-    supervisor_name: str | None
-    id: str | None
-    old_pid: int | None
-    pid: int
-    restarts: int
-    reason: str | None
 
 
 class _Crashed:
@@ -90,7 +77,7 @@ class _Crashed:
         self.message = cut(str(message) if plain else text, reports.LIMIT)
         self.masked = self.message if plain or message is None else masked(self.message)
         self.state = None if process.server is None else utf8(reports.state_text(process, shown["state"]))
-        self.restart: _Restarted | None = None
+        self.restart: Restart | None = None
         self.unwritten = 0
 
     def row(self) -> CrashRow:
@@ -121,9 +108,9 @@ class History:
         self.restarted = 0
         self._crashes: dict[int, _Crashed] = {}  # by id, the oldest first
         self._crash_of: dict[int, _Crashed] = {}  # by pid
-        self._restarts: deque[_Restarted] = deque()
-        self._after: dict[int, _Restarted] = {}  # by the pid of who was there before
-        self._before: dict[int, _Restarted] = {}  # by the pid of who came
+        self._restarts: deque[Restart] = deque()
+        self._after: dict[int, Restart] = {}  # by the pid of who was there before
+        self._before: dict[int, Restart] = {}  # by the pid of who came
         self._second = 0.0
         self._left = self._reasons = A_SECOND
 
@@ -182,7 +169,7 @@ class History:
         self._reasons -= few
         old, pid, id = fields.get("old_pid"), fields["pid"], fields.get("id")
         supervisor: Pid = fields["supervisor"]
-        made = _Restarted(
+        made = Restart(
             now,
             supervisor,
             self._name_of(supervisor) if few else None,
@@ -193,7 +180,7 @@ class History:
             self._why(old, pid, fields.get("reason"), few),
         )
         self._remember(made)
-        return self._shown(made) if few else None
+        return made if few else None
 
     def _name_of(self, supervisor: Pid) -> str | None:
         process = self.runtime.processes.get(supervisor)
@@ -218,7 +205,7 @@ class History:
         crash = None if before is None else self._crash_of.get(before)
         return None if crash is None else crash.reason
 
-    def _remember(self, made: _Restarted) -> None:
+    def _remember(self, made: Restart) -> None:
         while len(self._restarts) >= self.most_restarts:
             oldest = self._restarts.popleft()
             self._before.pop(oldest.pid, None)
@@ -265,17 +252,17 @@ class History:
             message=found.message if message else found.masked,
             client=found.client,
             state=found.state if state else None,
-            restart=None if found.restart is None else self._shown(found.restart),
-            history=tuple(map(self._shown, islice(self._chain(found.pid), STEPS))),
+            restart=found.restart,
+            history=tuple(islice(self._chain(found.pid), STEPS)),
         )
 
     def restarts(self, pid: int | None, offset: int, limit: int) -> Page[Restart]:
         """The newest first; those of the place that *pid* is in, or was."""
         found = list(reversed(self._restarts)) if pid is None else list(self._chain(pid))
-        rows = tuple(map(self._shown, found[offset : offset + limit]))
+        rows = tuple(found[offset : offset + limit])
         return Page(rows, len(found), offset, limit, self.now())
 
-    def _chain(self, pid: int) -> Iterator[_Restarted]:
+    def _chain(self, pid: int) -> Iterator[Restart]:
         """The restarts of one place, the newest first: who is there now came in the place of who was before."""
         for _ in range(self.most_restarts):
             later = self._after.get(pid)
@@ -299,18 +286,6 @@ class History:
             *(each.pid for each in chain),
             *(each.old_pid for each in chain if each.old_pid is not None),
         }
-
-    def _shown(self, kept: _Restarted) -> Restart:
-        return Restart(
-            kept.at,
-            kept.supervisor,
-            kept.supervisor_name,
-            kept.id,
-            kept.old_pid,
-            kept.pid,
-            kept.restarts,
-            kept.reason,
-        )
 
 
 def history_of(rt: Runtime) -> History:

@@ -1,8 +1,8 @@
 """What the observer tells, as values: frozen, small, and made of nothing but numbers, texts and each other.
 
 No value here holds a process, a server, an exception or a traceback: whatever was alive has been written down as a
-bounded text, so that a page, a log or another program may keep it for as long as it likes. ``as_json`` makes plain
-dicts and lists of any of them.
+bounded text, so that a page, a log or another program may keep it for as long as it likes. ``encoding.as_json`` makes
+plain dicts and lists of any of them.
 
 Times named ``at`` are seconds since 1970, spans are seconds. ``None`` says "not known": of a count of messages, that
 nobody counts them; of an age, that there is nothing to tell it by. A list of which there may be very many comes as a
@@ -30,9 +30,8 @@ asked of ``Snapshot``              given
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
 __all__ = [
     "ApplicationRow",
@@ -60,7 +59,6 @@ __all__ = [
     "SupervisorRow",
     "TreeChange",
     "TreeNode",
-    "as_json",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -90,11 +88,25 @@ class Page(Generic[T_co]):
     """When they were looked at. It may be a second old, since several readers share one look."""
 
 
+class Called:
+    """What has a kind, and may have a name and a label."""
+
+    __slots__ = ()
+    name: str | None
+    label: str | None
+    kind: str
+
+    @property
+    def called(self) -> str:
+        """What to call it in a line of text: its name, else its label, else its kind."""
+        return self.name or self.label or self.kind
+
+
 # --- processes ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessRow(Called):
     """One line of the process table."""
 
     pid: int
@@ -228,7 +240,7 @@ class SupervisorRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TreeNode:
+class TreeNode(Called):
     """A child in the tree, or a supervisor at its top. ``children`` are the first ones only, and may be left out."""
 
     key: str
@@ -323,7 +335,7 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class CrashRow:
+class CrashRow(Called):
     """One line of the list of crashes."""
 
     id: int
@@ -456,31 +468,3 @@ class Event:
     value: Sample | CrashRow | Restart | TreeChange
     missed: int
     """How many items before it were dropped, since the reader was slow."""
-
-
-# --- as plain values ----------------------------------------------------------------------------------------------
-
-
-def as_json(value: object) -> Any:
-    """*value* as ``json.dumps`` takes it: dicts, lists, texts, numbers, None. Infinite times are ``"infinity"``.
-
-    >>> as_json(Page((Memory(7, 4096, 12, cut=False),), total=1, offset=0, limit=50, at=0.0))["rows"]
-    [{'pid': 7, 'bytes': 4096, 'objects': 12, 'cut': False}]
-    >>> as_json(float("inf"))
-    'infinity'
-    """
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else _not_finite(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [as_json(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key): as_json(each) for key, each in value.items()}
-    raise TypeError(f"as_json({value!r}): takes the values of regrow.observer.model, and plain ones")
-
-
-def _not_finite(value: float) -> str:
-    return "nan" if math.isnan(value) else "infinity" if value > 0 else "-infinity"

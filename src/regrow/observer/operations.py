@@ -16,11 +16,12 @@ regrow.observer.operations.BadArgument: limit=0: must be 1 or more
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from regrow.kernel.process import DEAD
-from regrow.observer.model import ProcessSort, as_json
+from regrow.observer.encoding import plain
+from regrow.observer.model import ProcessSort
 from regrow.observer.pace import PORTION, Pace
 from regrow.observer.texts import name_text
 
@@ -136,7 +137,7 @@ class Operation:
                 arguments[name] = await _pid(snapshot, arguments[name])
         if self.shows_more:
             arguments["show_state"] = show_state
-        return as_json(await self.run(snapshot, **arguments))
+        return await plain(await self.run(snapshot, **arguments))
 
 
 def offered(*, actions: bool = False, show_state: bool = False) -> list[Operation]:
@@ -160,10 +161,9 @@ def _limit(rows: int) -> Argument:
 
 
 async def _overview(snapshot: Snapshot, samples: int) -> object:
-    found = as_json(await snapshot.overview())
-    recent = found["series"]["samples"]
-    found["series"]["samples"] = recent[max(0, len(recent) - samples) :]
-    return found
+    found = await snapshot.overview()
+    recent = found.series.samples
+    return replace(found, series=replace(found.series, samples=recent[max(0, len(recent) - samples) :]))
 
 
 async def _tree(snapshot: Snapshot, root: int | None, depth: int, limit: int, nodes: int) -> object:
@@ -203,7 +203,7 @@ async def _state(snapshot: Snapshot, pid: int) -> object:
 
 
 async def _registries(snapshot: Snapshot) -> object:
-    return {"rows": as_json(await snapshot.registries())}
+    return {"rows": await snapshot.registries()}
 
 
 async def _entries(

@@ -18,9 +18,9 @@ from regrow.kernel.runtime import Runtime
 from regrow.observer.ages import Ages
 from regrow.observer.crashes import history_of
 from regrow.observer.errors import NotObserved
-from regrow.observer.lag import Lag
 from regrow.observer.model import CrashRow, Sample, Series, TreeChange
 from regrow.observer.subscriptions import Subscriptions
+from regrow.telemetry.lag import LoopLag
 from regrow.telemetry.meters import Meters, meters
 
 __all__ = ["Recording", "Settings", "memory_of_program", "recording_of"]
@@ -64,6 +64,7 @@ class Recording:
         self.runtime = rt
         self.settings = Settings()
         self.meters: Meters = meters(rt)
+        self._lag = LoopLag(rt)
         self.history = history_of(rt)
         self._holders = 0
         self._begin()
@@ -83,7 +84,6 @@ class Recording:
         self._more = False
         self._telling: asyncio.TimerHandle | None = None
         self._sampling: asyncio.TimerHandle | None = None
-        self._lag: Lag | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     # --- on and off -------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class Recording:
         self._begin()
         self.began = self.runtime.loop.time()
         self._first_message = self.meters.handled
-        self._lag = Lag(self.runtime.loop)
+        self._lag.acquire()
         self.runtime.listeners.append(self._heard)
         self._before = (self.began, self.meters.handled, self.history.restarted, self.history.crashed)
         self._sample()
@@ -121,8 +121,7 @@ class Recording:
         for timer in (self._telling, self._sampling):
             if timer is not None:
                 timer.cancel()
-        if self._lag is not None:
-            self._lag.stop()
+        self._lag.release()
         self.subscriptions.close()
         self._wake()
         self.history.told = None
@@ -146,7 +145,6 @@ class Recording:
 
     def _sample(self) -> None:
         rt, history = self.runtime, self.history
-        assert self._lag is not None
         now = rt.loop.time()
         self._sampling = rt.loop.call_at(now + self.settings.interval, self._sample)
         before, messages, restarts, crashes = self._before

@@ -23,7 +23,8 @@ __all__ = ["page_of_entries", "rows"]
 
 async def rows(survey: Survey) -> tuple[RegistryRow, ...]:
     """All registries that run, in the order of their starts."""
-    return tuple(row for each in await survey.supervising() if (row := _row(each)) is not None)
+    supervising = Pace().through(await survey.supervising(), 1)
+    return tuple([row async for each in supervising if (row := _row(each)) is not None])
 
 
 def _row(process: Process) -> RegistryRow | None:
@@ -53,10 +54,11 @@ async def page_of_entries(
         found = await _from(server._tables, offset, limit)
     else:
         found, total = await _matching(server._tables, query.casefold(), offset, limit)
-    return tuple(
+    rows = [
         RegistryEntry(_key(key), pid, neighbour(rt, pid), short(value) if values else None)
-        for key, pid, value in found
-    ), total
+        async for key, pid, value in Pace().through(found)
+    ]
+    return tuple(rows), total
 
 
 Row = tuple[Any, int, Any]

@@ -22,7 +22,7 @@ import platform
 from importlib import metadata
 from typing import Any, Final, get_args
 
-from regrow.kernel.process import Process
+from regrow.kernel.process import DEAD, Process
 from regrow.kernel.runtime import QUEUE_SLICE, Runtime, runtime
 from regrow.observer import memory as memories
 from regrow.observer import processes as process_rows
@@ -48,6 +48,7 @@ from regrow.observer.model import (
     StateText,
     TreeNode,
 )
+from regrow.observer.pace import Pace
 from regrow.observer.recording import memory_of_program, recording_of
 from regrow.observer.subscriptions import Subscription
 from regrow.observer.survey import Survey, Wanted, surveys_of
@@ -173,10 +174,15 @@ class Snapshot:
             raise ValueError(f"sort={sort!r}: must be one of {', '.join(SORTS)}")
         check_page(offset, limit)
         survey = self._survey()
-        found, total = await survey.page(Wanted(sort, bool(descending), str(query), parent), offset, limit)
+        wanted, pace = Wanted(sort, bool(descending), str(query), parent), Pace()
+        found, total = await survey.page(wanted, offset, limit, pace)
         now = self.runtime.loop.time()
-        rows = tuple(process_rows.row_of(each, self._recording, now) for each in found)
-        return Page(rows, total, offset, limit, survey.at)
+        rows = [
+            process_rows.row_of(each, self._recording, now)
+            async for each in pace.through(found)
+            if each.status != DEAD  # it has ended while others were looked at
+        ]
+        return Page(tuple(rows), total, offset, limit, survey.at)
 
     async def process(self, pid: int, *, messages: bool = False) -> ProcessDetail:
         """All about one process, but for its state. Raises ``UnknownProcess``.
@@ -226,7 +232,7 @@ class Snapshot:
     async def children(self, pid: int, *, offset: int = 0, limit: int = 50) -> Page[TreeNode]:
         """A page of the children of one supervisor, in the order of their starts. Raises ``UnknownProcess``."""
         check_page(offset, limit)
-        rows, total = trees.page_of_children(self._living(pid), offset, limit)
+        rows, total = await trees.page_of_children(self._living(pid), offset, limit)
         return Page(rows, total, offset, limit, self._recording.now())
 
     # --- registries -------------------------------------------------------------------------------------------------

@@ -84,10 +84,9 @@ class Survey:
         self._orders: Shared[Order] = Shared()
         self._kinds: Shared[list[Process]] = Shared()
 
-    async def page(self, wanted: Wanted, offset: int, limit: int) -> tuple[list[Process], int]:
+    async def page(self, wanted: Wanted, offset: int, limit: int, pace: Pace) -> tuple[list[Process], int]:
         """*limit* living processes from the place *offset* on, and how many were wanted in all."""
         order = await self._orders.get(wanted, lambda: self._order(wanted))
-        pace = Pace()
         found: list[Process] = []
         end = offset + limit
         while len(found) < limit:

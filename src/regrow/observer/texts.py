@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from reprlib import Repr
-from traceback import TracebackException, walk_tb
+from traceback import TracebackException
 from typing import Any, Final
 
-from regrow.kernel.errors import LIBRARY, place_of
+from regrow.kernel.errors import LIBRARY, place_in
 from regrow.kernel.process import Process
-from regrow.kernel.reasons import Reason
+from regrow.kernel.reasons import Reason, describe, trace_of
 from regrow.kernel.reports import brief
 from regrow.servers.registry.via import RegistryVia
 
@@ -102,7 +102,7 @@ def label_of(process: Process) -> str | None:
 
 def reason_text(reason: object) -> str:
     """An exit reason in one line, with the place of a crash if it is known."""
-    return short(brief(reason).replace("\n", " ") + place_of(reason))
+    return short(describe(reason).replace("\n", " "))
 
 
 def hidden_reason(reason: object) -> str:
@@ -152,11 +152,6 @@ def traceback_text(error: BaseException) -> str:
 
 
 def where_raised(error: object) -> str | None:
-    """``file:line in function`` of the innermost frame of an exception whose traceback is still there."""
-    trace = getattr(error, "__traceback__", None)
-    if trace is None:
-        return utf8(place_of(error).removeprefix(" at ")) or None
-    frame, line = None, 0
-    for frame, line in walk_tb(trace):  # noqa: B007  # the last one is wanted
-        pass
-    return None if frame is None else utf8(f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}")
+    """``file:line in function`` where an exception was raised, whether or not its frames are still there."""
+    trace = trace_of(error) if isinstance(error, BaseException) else ()
+    return utf8(place_in(trace)) or None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from regrow.application.controller import Controller
 from regrow.application.definition import Application, summary_of
@@ -21,7 +21,7 @@ from regrow.kernel.runtime import Runtime
 from regrow.observer.crashes import history_of
 from regrow.observer.errors import UnknownProcess
 from regrow.observer.model import ApplicationRow, Forest, SpecRow, SupervisorRow, TreeNode
-from regrow.observer.pace import Pace
+from regrow.observer.pace import ROW, Pace
 from regrow.observer.survey import Survey
 from regrow.observer.texts import hidden_reason, label_of, name_text, reason_text
 from regrow.servers.child_spec import ChildSpec
@@ -37,8 +37,6 @@ __all__ = ["children_of", "count_of_children", "forest", "page_of_children", "pl
 
 Place = tuple[int, TreeNode]
 """A node without its children, and the pid of who is there, 0 for nobody."""
-COST: Final = 10
-"""What it costs to make a node, in things of ``pace``."""
 
 
 # --- whole trees ----------------------------------------------------------------------------------------------------
@@ -72,23 +70,25 @@ class _Grower:
         self._left = nodes
 
     async def grow(self, tops: Sequence[Process], offset: int = 0) -> list[TreeNode]:
-        drafts = [_Draft(top_of(each), each, 0) for each in tops]
+        pace = Pace()
+        drafts = [_Draft(top_of(each), each, 0) async for each in pace.through(tops)]
         self._left -= len(drafts)
-        waiting, pace = deque(drafts), Pace()
+        waiting = deque(drafts)
         while waiting:
             draft = waiting.popleft()
             process = draft.process
             if process is None or not draft.node.children_total:
                 continue
             room = min(self._limit, self._left) if draft.depth < self._depth else 0
-            for pid, node in children_of(process, offset if draft.depth == 0 else 0, max(room, 0)):
+            places = children_of(process, offset if draft.depth == 0 else 0, max(room, 0))
+            async for pid, node in pace.through(places):
                 below = _Draft(node, self.runtime.processes.get(Pid(pid)), draft.depth + 1)
                 draft.below.append(below)
                 waiting.append(below)
                 self._left -= 1
             if len(draft.below) < draft.node.children_total:
                 self.cut = True
-            await pace.go_on(COST * (1 + len(draft.below)))
+            await pace.go_on(ROW)
         return [each.done() for each in drafts]
 
 
@@ -103,7 +103,8 @@ async def forest(rt: Runtime, survey: Survey, depth: int, limit: int, nodes: int
     trees = await grower.grow(list(tops.values()))
     by_name = dict(zip(tops, trees, strict=True))
     rows = [replace(each, tree=by_name.get(each.name)) for each in rows]
-    others = [each for each in await survey.supervising() if _is_top(rt, each)]
+    supervising = Pace().through(await survey.supervising(), 1)
+    others = [each async for each in supervising if _is_top(rt, each)]
     roots = await grower.grow(others[:limit])
     return Forest(survey.at, tuple(rows), tuple(roots), len(others), grower.cut or len(others) > len(roots))
 
@@ -154,12 +155,12 @@ def _is_top(rt: Runtime, process: Process) -> bool:
 # --- one supervisor -------------------------------------------------------------------------------------------------
 
 
-def page_of_children(supervisor: Process, offset: int, limit: int) -> tuple[tuple[TreeNode, ...], int]:
+async def page_of_children(supervisor: Process, offset: int, limit: int) -> tuple[tuple[TreeNode, ...], int]:
     """Some of its children, in the order of their starts, and how many there are. They come without theirs."""
     if supervisor.behaviour.children is None:
         raise UnknownProcess(supervisor.pid, "supervisor")
-    rows = tuple(node for _, node in children_of(supervisor, offset, limit))
-    return rows, count_of_children(supervisor)
+    rows = [node async for _, node in Pace().through(children_of(supervisor, offset, limit))]
+    return tuple(rows), count_of_children(supervisor)
 
 
 def top_of(process: Process) -> TreeNode:
@@ -186,7 +187,7 @@ def count_of_children(process: Process) -> int:
 
 
 def children_of(supervisor: Process, offset: int, limit: int) -> Iterator[Place]:
-    """The places below it, from *offset* on."""
+    """The places below it, from *offset* on. Who turns to something else in between misses those that go meanwhile."""
     server: Any = supervisor.server
     rt, end = supervisor.runtime, offset + limit
     if limit <= 0:
@@ -194,7 +195,8 @@ def children_of(supervisor: Process, offset: int, limit: int) -> Iterator[Place]
     if isinstance(server, DynamicSupervisor) and hasattr(server, "_table"):
         both = chain(server._table.items(), server._restarting.items())
         for pid, spec in list(islice(both, offset, end)):
-            yield _dynamic(server, rt.processes.get(pid), pid, spec, supervisor)
+            if pid in server._table or pid in server._restarting:
+                yield _dynamic(server, rt.processes.get(pid), pid, spec, supervisor)
     elif isinstance(server, TableSupervisor) and hasattr(server, "_table"):
         for child in list(islice(server._table._by_id.values(), offset, end)):
             yield _static(child, rt, supervisor)

@@ -8,9 +8,9 @@ are ``"other"``.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any, Final
 
 from regrow.kernel.probes import Kind, install, remove
@@ -18,7 +18,7 @@ from regrow.kernel.process import Pid, Process
 from regrow.kernel.runtime import Runtime
 from regrow.telemetry.held import Held
 
-__all__ = ["BUCKETS", "OTHER", "Bounded", "CallTimes", "Counts", "LoopLag"]
+__all__ = ["BUCKETS", "OTHER", "Bounded", "CallTimes", "Counts"]
 
 OTHER: Final = "other"
 BUCKETS: Final = (0.00001, 0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -125,47 +125,6 @@ class Counts(Held):
     def _kind_of(self, pid: Pid) -> str:
         process = self.runtime.processes.get(pid)
         return OTHER if process is None else process.behaviour.name
-
-
-class LoopLag(Held):
-    """How late the event loop is: a timer that is to come every ``INTERVAL`` seconds says by how much it did not."""
-
-    INTERVAL: Final = 0.5
-    KEPT: Final = 30
-
-    def __init__(self, rt: Runtime) -> None:
-        self._loop = rt.loop
-        self._lags: deque[float] = deque(maxlen=self.KEPT)
-        self._worst = 0.0
-        self._due: float | None = None
-        self._timer: Any = None
-
-    def worst(self) -> float:
-        """The longest delay of the last 15 seconds, and of a timer that is overdue: a loop that hangs shows at once.
-
-        From any thread.
-        """
-        due = self._due
-        return self._worst if due is None else max(self._worst, monotonic() - due)
-
-    def _switch_on(self) -> None:
-        self._wait()
-
-    def _switch_off(self) -> None:
-        self._timer.cancel()
-        self._due = None
-        self._lags.clear()
-        self._worst = 0.0
-
-    def _wait(self) -> None:
-        self._due = monotonic() + self.INTERVAL  # a loop's own time may stand still while it hangs
-        self._timer = self._loop.call_later(self.INTERVAL, self._tick)
-
-    def _tick(self) -> None:
-        assert self._due is not None
-        self._lags.append(max(0.0, monotonic() - self._due))
-        self._worst = max(self._lags)
-        self._wait()
 
 
 class CallTimes(Held):

@@ -77,7 +77,11 @@ EVENTS: Final[Mapping[str, Event]] = {
         Event(
             "child.terminated",
             "a child has ended, by itself or by its supervisor",
-            {**_CHILD, "id": "its id", "reason": "its exit reason"},
+            {
+                **_CHILD,
+                "id": "its id; None for a temporary child of a DynamicSupervisor, which keeps none",
+                "reason": "its exit reason",
+            },
         ),
         Event(
             "child.start_failed",

@@ -31,7 +31,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from regrow.kernel.runtime import Runtime, runtime
-from regrow.telemetry.counts import BUCKETS, OTHER, Bounded, CallTimes, Counts, LoopLag
+from regrow.telemetry.counts import BUCKETS, OTHER, Bounded, CallTimes, Counts
+from regrow.telemetry.lag import LoopLag
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Histogram

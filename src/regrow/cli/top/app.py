@@ -27,7 +27,7 @@ from regrow.cli.top.pages import CrashPage, HelpPage, ProcessPage, Question
 from regrow.cli.top.table import ProcessTable
 from regrow.cli.top.tree import TreeView
 from regrow.cli.top.view import Source, View
-from regrow.cli.words import clean, number, shown_name
+from regrow.cli.words import clean, number, who
 from regrow.control import ControlError, Program, Refused
 from regrow.control.attachment import Attached, Lost, Told
 
@@ -215,9 +215,14 @@ class Top(App[None]):
             silent=silent if silent > max(SILENCE, 2 * self.interval) else None,
             frozen=self.frozen,
         )
-        base.query_one("#title", Static).update(program)
-        base.query_one("#numbers", Static).update(numbers(self.overview, self.samples, self.size.width))
-        base.query_one("#views", Static).update(self._views())
+        lines = {
+            "#title": program,
+            "#numbers": numbers(self.overview, self.samples, self.size.width),
+            "#views": self._views(),
+        }
+        for name, text in lines.items():
+            for line in base.query(name).results(Static):  # none while it closes: an answer may come then
+                line.update(text)
         base.set_class(self.lost is not None, "lost")
 
     def _views(self) -> Text:
@@ -339,7 +344,7 @@ class Top(App[None]):
         if isinstance(self.screen, ProcessPage):
             return self.screen.pid, f"process {self.screen.pid}"
         if self.view_name == "processes" and (row := self.query_one(ProcessTable).chosen) is not None:
-            return row["pid"], f"{shown_name(row) or clean(row['kind'])} {row['pid']}"
+            return row["pid"], who(row)
         if (
             self.view_name == "tree"
             and (line := self.query_one(TreeView).chosen) is not None

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
-from regrow.cli.observing import crash_cells
+from regrow.cli.once.crashes import crash_cells
 from regrow.cli.top.view import Source
 from regrow.cli.words import number
 

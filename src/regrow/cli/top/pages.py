@@ -14,7 +14,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from regrow.cli.observing import crash_text, node_line
+from regrow.cli.once.crashes import crash_text
+from regrow.cli.once.tree import node_line
 from regrow.cli.top.view import Source
 from regrow.cli.words import clean, number, seconds, who
 from regrow.control import Refused

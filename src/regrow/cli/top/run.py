@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from regrow.cli.errors import UserError
-from regrow.cli.observing import HOW_TO_LOOK, told_in_words
+from regrow.cli.once.asking import HOW_TO_LOOK, told_in_words
 from regrow.cli.top.app import Top
 from regrow.control.attachment import Attachment
 

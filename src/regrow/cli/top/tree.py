@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
-from regrow.cli.observing import application_line, node_line
+from regrow.cli.once.tree import application_line, node_line
 from regrow.cli.top.view import Source
 from regrow.cli.words import number
 

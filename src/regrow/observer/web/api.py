@@ -16,7 +16,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from regrow.observer.actions import ActionRefused
-from regrow.observer.operations import Argument, BadArgument, Operation, offered
+from regrow.observer.encoding import json_text
+from regrow.observer.errors import NoState, UnknownCrash, UnknownProcess
+from regrow.observer.operations import Argument, BadArgument, NotFound, Operation, offered
 from regrow.observer.snapshots import snapshot
 from regrow.observer.web.guards import CSRF_HEADER, csrf_holds, csrf_token
 from regrow.observer.web.numbers import MOST_DIGITS
@@ -67,12 +69,13 @@ class Api:
             return _error(403, f"{name} needs the header {CSRF_HEADER}, with the value that GET /api gives")
         try:
             given = _given(operation, request)
-            return JSONResponse(await operation.answer(snapshot(), given, show_state=self.show_state))
+            answer = await operation.answer(snapshot(), given, show_state=self.show_state)
+            return Response(await json_text(answer), media_type="application/json")
         except BadArgument as error:
             return _error(400, str(error))
         except ActionRefused as error:
             return _error(409, str(error))
-        except LookupError as error:
+        except (NotFound, UnknownProcess, UnknownCrash, NoState) as error:
             return _error(404, str(error))
         except TimeoutError:
             return _error(504, f"process {request.query_params.get('pid')} has not come to answering it")

@@ -15,14 +15,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+
+from regrow.observer.pace import timed
 
 __all__ = ["Live", "Stream"]
 
@@ -44,7 +45,7 @@ its connections to close, it shall not wait for ever."""
 COME_AGAIN: Final = 1000
 """Milliseconds after which a browser comes again when its stream has ended."""
 
-Render = Callable[[], Awaitable[str]]
+Render = Callable[[], Coroutine[Any, Any, str]]
 Put = Callable[[bytes], Awaitable[None]]
 
 
@@ -66,13 +67,12 @@ class View:
         async with self._lock:
             if self.wait() > 0:
                 return
-            begun = time.thread_time()
-            html = await self.render()
+            html, spent = await timed(self.render())
             digest = hashlib.sha256(html.encode()).digest()
             if digest != self.digest:
                 self.frame, self.digest = _event("page", html), digest
             if self.at > -inf:  # the first time costs more than it will again
-                self.pace = min(max(PACE, SHARE * (time.thread_time() - begun)), SLOWEST)
+                self.pace = min(max(PACE, SHARE * spent), SLOWEST)
             self.at = _now()
 
     def wait(self) -> float:

@@ -81,14 +81,14 @@ class Views:
 
         async def fragment(request: Request) -> str:
             name, context, _ = await shown(request)
-            return self.pages.fragment(request, name, self._common(context))
+            return await self.pages.fragment(request, name, self._common(context))
 
         async def endpoint(request: Request) -> Response:
             if wants_stream(request):
                 stream = Stream(self.live, address_of(request), lambda: fragment(request))
                 return cast("Response", stream)  # any ASGI app may answer
             name, context, status = await shown(request)
-            return HTMLResponse(self.pages.whole(request, name, self._common(context)), status)
+            return HTMLResponse(await self.pages.whole(request, name, self._common(context)), status)
 
         return Route(path, endpoint, methods=["GET"], name=template)
 

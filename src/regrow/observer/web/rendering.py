@@ -1,13 +1,14 @@
 """Templates and texts: how a page is put together, and how numbers are written in it.
 
 A page is rendered in two ways by the same template: whole, with its head and its navigation, or only what changes while
-it is open (``fragment.html``), which is what a live page gets.
+it is open (``fragment.html``), which is what a live page gets. Either is rendered in stretches: it may have hundreds
+of rows, and the program goes on meanwhile.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +18,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from regrow.observer.model import TreeNode
+from regrow.observer.pace import Pace
 from regrow.observer.web.files import version
 
 __all__ = ["Pages", "clock", "count", "rate", "seconds", "size", "wants_json", "wants_stream"]
 
+PIECE: Final = 2
+"""What it costs to make one of the pieces that a template gives, in things of ``pace``."""
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
@@ -35,7 +40,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(count=count, seconds=seconds, size=size, clock=clock, day=day, plural=plural)
+    made.filters.update(
+        count=count, seconds=seconds, size=size, clock=clock, day=day, plural=plural, steps=steps
+    )
     made.globals.update(version=version)
     for name in made.list_templates():
         made.get_template(name)
@@ -49,21 +56,42 @@ class Pages:
         self._facts = facts
         self._environment = _environment()
 
-    def whole(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
+    async def whole(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         """The page with its head and its navigation."""
-        return self._render(request, template, "base.html", context)
+        return await self._in_stretches(request, template, "base.html", context)
 
-    def fragment(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
+    async def fragment(self, request: Request, template: str, context: Mapping[str, Any]) -> str:
         """What of it is exchanged while it is open."""
-        return self._render(request, template, "fragment.html", context)
+        return await self._in_stretches(request, template, "fragment.html", context)
 
     def answer(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-        return HTMLResponse(self.whole(request, template, context), status)
+        """A page of a few words, at once."""
+        return HTMLResponse("".join(self._pieces(request, template, "base.html", context)), status)
 
-    def _render(self, request: Request, template: str, layout: str, context: Mapping[str, Any]) -> str:
+    async def _in_stretches(
+        self, request: Request, template: str, layout: str, context: Mapping[str, Any]
+    ) -> str:
+        pieces = self._pieces(request, template, layout, context)
+        return "".join([each async for each in Pace().through(pieces, PIECE)])
+
+    def _pieces(
+        self, request: Request, template: str, layout: str, context: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """The page as the template makes it: what a macro gives is one piece."""
         links = Links(request)  # ``at("/tree")`` is another page, ``here.but(offset=50)`` this one
         found = self._environment.get_template(template)
-        return found.render(layout=layout, at=links, here=links, **self._facts, **context)
+        return found.generate(layout=layout, at=links, here=links, **self._facts, **context)
+
+
+def steps(top: TreeNode, depth: int = 0) -> Iterator[tuple[str, TreeNode, int]]:
+    """A tree as it is written down: a node without children in one step; one with them begins, and ends after them."""
+    if not top.children:
+        yield "whole", top, depth
+        return
+    yield "begin", top, depth
+    for each in top.children:
+        yield from steps(each, depth + 1)
+    yield "end", top, depth
 
 
 class Links:

@@ -7,7 +7,8 @@
 
 regrow writes its reports to the loggers below ``regrow`` in any case, with their fields in the record's ``regrow``: who
 has set up ``logging`` already takes what is here one by one. ``as_json`` is the formatter, ``on_terminal`` the handler
-with colours, ``storms`` the handler that stands before another one. For ``dictConfig`` there is ``make_handler``:
+with colours, ``storms`` the handler that stands before another one; ``by_default`` is what ``regrow.run`` does where
+nobody has. For ``dictConfig`` there is ``make_handler``:
 
     [tool.regrow.env.logging.config]
     version = 1

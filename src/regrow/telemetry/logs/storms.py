@@ -236,7 +236,8 @@ def same_report(record: logging.LogRecord) -> Hashable | None:
     reason = _shape(fields.get("reason"))
     if event == "crash":
         error = record.exc_info[1] if record.exc_info else None
-        return (*base, fields.get("kind"), type(error).__qualname__, _place(error), reason)
+        place = () if error is None else trace_of(error)[-1:]
+        return (*base, fields.get("kind"), type(error).__qualname__, place, reason)
     child = fields.get("child")
     if isinstance(child, Mapping):
         start = getattr(child.get("start"), "__qualname__", None)
@@ -246,15 +247,3 @@ def same_report(record: logging.LogRecord) -> Hashable | None:
 
 def _shape(value: object) -> str:
     return _NUMBER.sub("#", value if isinstance(value, str) else brief(value))
-
-
-def _place(error: BaseException | None) -> object:
-    """The line that raised it."""
-    if error is None:
-        return None
-    trace = error.__traceback__
-    if trace is None:
-        return trace_of(error)[-1:]
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace.tb_frame.f_code.co_filename, trace.tb_lineno

@@ -19,7 +19,8 @@ from typing import Any
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
 
 from regrow.kernel.runtime import Runtime
-from regrow.telemetry.counts import BUCKETS, OTHER, Bounded, CallTimes, Counts, LoopLag
+from regrow.telemetry.counts import BUCKETS, OTHER, Bounded, CallTimes, Counts
+from regrow.telemetry.lag import LoopLag
 
 __all__ = ["Metrics"]
 
