@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from regrow import Supervisor, application, process, run
+from regrow import KILL, Supervisor, application, process, run
 from regrow.application import Application, ConfigError, InvalidApplication, StartType, UnknownApplication
 from regrow.application.collector import SERVER_THRESHOLDS
 from regrow.application.os_signals import signals_wake_the_loop
@@ -424,11 +424,34 @@ def test_what_runs_before_is_stopped_when_the_application_does_not_start(seen: l
     class Misled(Shop):
         extra_applications = ["no_such:App"]  # noqa: RUF012  # ClassVar in the base
 
-    for failing, error in ((Broken, SystemExit), (Misled, UnknownApplication)):
-        with pytest.raises(error):
-            run(failing, before=[Looker])
-        assert seen == ["looker starts after nobody", "looker stops"]
-        seen.clear()
+    with pytest.raises(UnknownApplication):
+        run(Misled, before=[Looker])
+    assert seen == []
+    with pytest.raises(SystemExit):
+        run(Broken, before=[Looker])
+    assert seen == ["looker starts after nobody", "looker stops"]
+
+
+def test_what_the_application_needs_is_of_its_type_even_if_one_that_runs_before_needs_it_too() -> None:
+    class Shared(Noting):
+        name = "shared"
+
+        async def start(self, start_type: StartType, args: list[str]) -> Supervisor:
+            self.root = await super().start(start_type, args)
+            asyncio.get_running_loop().call_later(0.01, process.exit, self.root, KILL)
+            asyncio.get_running_loop().call_later(5, application.stop_system)
+            return self.root
+
+    class Looking(Noting):
+        name = "looking"
+        extra_applications = [Shared]  # noqa: RUF012  # ClassVar in the base
+
+    class Needing(Shop):
+        extra_applications = [Shared]  # noqa: RUF012  # ClassVar in the base
+
+    with pytest.raises(SystemExit) as ended:
+        run(Needing, before=[Looking])
+    assert ended.value.code == 1
 
 
 def test_an_unknown_application_before_is_refused_at_once(seen: list[str]) -> None:

@@ -15,9 +15,9 @@ from regrow.kernel.records import _patterns, make_record
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    _patterns.clear()
+    _patterns.known.clear()
     yield
-    _patterns.clear()
+    _patterns.known.clear()
 
 
 @pytest.fixture
@@ -85,6 +85,15 @@ def test_each_level_and_each_thread_has_its_own(log: logging.Logger) -> None:
     other.join()
     assert (seen[0].threadName, seen[0].thread) == ("another", other.ident)
     assert made(log).threadName != "another"
+
+
+def test_a_thread_that_gets_the_number_of_one_before_is_not_taken_for_it(log: logging.Logger) -> None:
+    seen: list[logging.LogRecord] = []
+    for name in ("alpha", "beta", "gamma"):  # one after another, and their numbers are used again
+        thread = Thread(target=lambda: seen.append(made(log)), name=name)
+        thread.start()
+        thread.join()
+    assert [each.threadName for each in seen] == ["alpha", "beta", "gamma"]
 
 
 def test_another_name_of_a_level_is_taken_up_in_a_second(

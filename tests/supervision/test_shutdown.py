@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from regrow import INFINITY, GenServer, ServerExited, process
+from regrow import INFINITY, GenServer, NoProcess, ServerExited, process, sys
 from regrow.kernel.reasons import KILL, KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.servers.calls import call
 from regrow.servers.child_spec import ChildSpec, spec
@@ -500,6 +500,66 @@ async def test_a_supervisor_that_is_killed_while_it_starts_a_child_ends_once() -
         await process.receive(process.Down, timeout=1)
     gc.collect()
     assert complaints == []
+
+
+async def test_a_child_that_waits_for_its_killed_supervisor_is_told_at_once_and_tidies_up() -> None:
+    told: list[object] = []
+
+    class Asking(GenServer, trap_exits=True):
+        async def handle_info(self, message: object) -> None:
+            try:
+                await sup.start_child(Endless)
+            except ServerExited as error:
+                told.append(error.reason)
+
+        async def terminate(self, reason: object) -> None:
+            try:
+                await sup.count_children()
+            except NoProcess:
+                told.append("nobody there")
+
+    class Endless(GenServer):
+        async def init(self) -> None:
+            await asyncio.Event().wait()
+
+    sup = await DynamicSupervisor.start()
+    child = await sup.start_child(Asking)
+    process.send(child, "ask")
+    await asyncio.sleep(0.01)
+    process.monitor(sup)
+    process.exit(sup, KILL)
+    await process.receive(process.Down, timeout=9)
+    assert told == [KILLED, "nobody there"]
+    assert now() < 0.2
+
+
+async def test_a_child_that_unlinked_itself_does_not_hold_its_killed_supervisor() -> None:
+    sup = await DynamicSupervisor.start()
+    child = await sup.start_child(Plain)
+    await sys.replace_state(child, unlinked)
+    process.monitor(sup)
+    process.exit(sup, KILL)
+    await process.receive(process.Down, timeout=9)
+    assert now() == 0.0
+    assert not process.alive(child)
+
+
+def unlinked(server: Any) -> Any:
+    process.unlink(process.Pid(parent_of_me()))
+    return server
+
+
+async def test_a_supervisor_killed_while_it_stops_is_not_said_to_refuse(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sup = await DynamicSupervisor.start()
+    await sup.start_child(tidying(1))
+    stopping = asyncio.create_task(stop(sup))
+    await asyncio.sleep(0.1)
+    process.exit(sup, KILL)
+    with pytest.raises(ServerExited):
+        await stopping
+    assert "did not end in the time" not in caplog.text
 
 
 async def test_a_second_kill_of_a_supervisor_does_not_hurry_its_children() -> None:

@@ -146,10 +146,12 @@ async def _start_all(
     beside: Sequence[ApplicationRef],
 ) -> None:
     try:
-        for each in before:
-            await ours.ensure_all_started(each, "temporary", ())
-        await ours.ensure_all_started(application, type, args)
         needed = start_order(application, ours.known)
+        for each in before:
+            for one in start_order(each, ours.known):
+                kind = type if one in needed else "temporary"
+                await ours.ensure_all_started(one, kind, args if one is application else ())
+        await ours.ensure_all_started(application, type, args)
         ours.stop_first(each for each in before if each not in needed)
         for other in beside:
             await ours.ensure_all_started(other, "temporary", ())

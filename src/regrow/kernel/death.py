@@ -8,6 +8,7 @@ one; and only after that it is ``finish``\\ ed: names freed, callers failed, lin
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Any, Final
 
 from regrow.kernel import reports
@@ -15,7 +16,7 @@ from regrow.kernel.compaction import compact, is_due
 from regrow.kernel.errors import KeeperGone, NoProcess, ProcessExit, ServerExited, StartError, Stop
 from regrow.kernel.events import emit
 from regrow.kernel.outbox import post, post_exit
-from regrow.kernel.process import DEAD, ENDING, EXITING, Extra, Pid, Process, Request
+from regrow.kernel.process import DEAD, ENDING, EXITING, Envelope, Extra, Pid, Process, Request
 from regrow.kernel.reasons import KILL, KILLED, NOPROC, is_clean, strip
 from regrow.kernel.runtime import Runtime
 from regrow.kernel.steps import discard, run_as, start_steps
@@ -26,6 +27,7 @@ __all__ = [
     "exited",
     "finish",
     "handler_failed",
+    "is_outlived",
     "leave",
     "left",
     "no_process",
@@ -143,7 +145,7 @@ def _terminated(process: Process, _result: Any, error: BaseException | None) -> 
     extra = process.more()
     reason = extra.exit_reason
     if extra.killed:
-        finish(process, KILLED)
+        left(process)
         return
     if isinstance(error, Stop | ProcessExit):
         reason = error.reason
@@ -161,9 +163,7 @@ def finish(process: Process, reason: object) -> None:
     if process.status == DEAD or (process.behaviour.children is not None and _outlived(process, reason)):
         return
     rt, pid, extra = process.runtime, process.pid, process.extra
-    server = (
-        process.server
-    )  # it goes at the end: a Reply that it kept is not dropped before its caller is told why
+    server = process.server  # it goes last: a Reply that it kept is not dropped before its caller is told why
     process.status = DEAD
     del rt.processes[pid]
     if is_due(pid):
@@ -186,15 +186,7 @@ def finish(process: Process, reason: object) -> None:
                 fail(asked, process, reason)
             else:
                 asked.reply(value)
-    if request is not None:
-        fail(request, process, reason)
-    if extra is not None and extra.deferred:
-        for deferred in extra.deferred:
-            fail(deferred, process, reason)
-    if mailbox is not None:
-        for *_, waiting in mailbox:
-            if waiting is not None:
-                fail(waiting, process, reason)
+    _fail_callers(process, reason, request, extra, mailbox)
     parent = rt.processes.get(process.parent) if process.parent is not None else None
     if parent is not None and parent.extra is not None:
         if linked:
@@ -214,23 +206,41 @@ def finish(process: Process, reason: object) -> None:
     del server
 
 
+def is_outlived(process: Process) -> bool:
+    """Whether it is a supervisor that waits for its children's end alone: to callers it is dead."""
+    return process.status == EXITING and process.extra is not None and bool(process.extra.outlived)
+
+
 def _outlived(process: Process, reason: object) -> bool:
     """Whether children of a supervisor, which was killed, still live: they are told, and the last to go ends it too."""
-    children, server, rt = process.behaviour.children, process.server, process.runtime
     extra = process.more()
-    if extra.outlived is None and children is not None and server is not None:
-        left = [rt.processes[pid] for pid in children(server) if pid in rt.processes]
+    if extra.outlived is None:
+        left = _children(process, extra)
         extra.outlived = {child.pid for child in left}
         if left:
             process.status = EXITING
             for child in left:
                 _wait_for(process, child, reason)
-            _tell_links(
-                rt, process.pid, reason, {child.pid: child for child in left if _unlink(process, child)}
-            )
+            _fail_callers(
+                process, reason, process.request, extra, process.mailbox
+            )  # a child may be among them
             for child in left:
-                post(rt, _hurry, child)
+                if extra.links is not None:
+                    extra.links.pop(child.pid, None)
+            _tell_links(process.runtime, process.pid, reason, {child.pid: child for child in left})
+            for child in left:
+                post(process.runtime, _hurry, child)
     return bool(extra.outlived) or process.status == DEAD  # the last may have gone at once
+
+
+def _children(supervisor: Process, extra: Extra) -> list[Process]:
+    """Its living children: those in its table, and one that is being started, which is linked with it."""
+    living = supervisor.runtime.processes
+    children, server = supervisor.behaviour.children, supervisor.server
+    found = {child.pid: child for child in (extra.links or {}).values() if child.parent == supervisor.pid}
+    if children is not None and server is not None:
+        found.update((pid, living[pid]) for pid in children(server) if pid in living)
+    return list(found.values())
 
 
 def _wait_for(supervisor: Process, child: Process, reason: object) -> None:
@@ -248,16 +258,28 @@ def _wait_for(supervisor: Process, child: Process, reason: object) -> None:
     extra.monitors[-supervisor.pid] = gone  # the references of all others are above 0
 
 
-def _unlink(process: Process, child: Process) -> bool:
-    """Whether they were linked."""
-    links = process.more().links
-    return links is not None and links.pop(child.pid, None) is not None
-
-
 def _hurry(child: Process) -> None:
     """What the exit signal has not ended within its shutdown time is killed."""
     if child.status != DEAD:
         child.runtime.loop.call_later(min(child.behaviour.shutdown, LEFT_BEHIND_GRACE), _too_late, child)
+
+
+def _fail_callers(
+    process: Process,
+    reason: object,
+    request: Request | None,
+    extra: Extra | None,
+    mailbox: deque[Envelope] | None,
+) -> None:
+    if request is not None:
+        fail(request, process, reason)
+    if extra is not None and extra.deferred:
+        for deferred in extra.deferred:
+            fail(deferred, process, reason)
+    if mailbox is not None:
+        for *_, waiting in mailbox:
+            if waiting is not None:
+                fail(waiting, process, reason)
 
 
 def fail(request: Request, process: Process, reason: object) -> None:

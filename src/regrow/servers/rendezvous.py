@@ -171,7 +171,7 @@ async def meet(
     rt = process.runtime
     rt.check(process)
     caller = who_asks(rt)
-    if process.status == DEAD:
+    if process.status == DEAD or death.is_outlived(process):
         raise death.no_process(repr(process), label)
     if caller is process:
         raise CallingSelf(
@@ -181,7 +181,11 @@ async def meet(
     if rt.probes and not probed:
         return await _probed(process, function, args, kwargs, timeout, raises, label, frame)
     if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
-        result = run_inline(process, function, args, kwargs)
+        try:
+            result = run_inline(process, function, args, kwargs)
+        except BaseException:
+            rt.arm_slice()
+            raise
         if type(result) not in NOT_DONE:
             if not rt.slice_armed:
                 rt.arm_slice()
@@ -227,7 +231,7 @@ async def ask(
     rt = process.runtime
     rt.check(process)
     caller = who_asks(rt)
-    if process.status == DEAD:
+    if process.status == DEAD or death.is_outlived(process):
         raise death.no_process(repr(process), label)
     if caller is process:
         raise CallingSelf(f"{process!r} called itself by {label} and would wait for itself for ever")

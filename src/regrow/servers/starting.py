@@ -194,7 +194,11 @@ def _booted(process: Process, result: Any, error: BaseException | None) -> None:
     assert future is not None
     if error is not None or process.status >= EXITING:
         failure = _failure(process, error)
-        if not future.done():
+        if death.is_outlived(
+            process
+        ):  # a supervisor, killed: when its children are gone ``finish`` tells the starter
+            extra.starter = future
+        elif not future.done():
             if raised_on and isinstance(failure, KeyboardInterrupt | SystemExit):
                 future.set_exception(StartError(failure))
             else:

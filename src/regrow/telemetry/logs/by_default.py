@@ -27,7 +27,7 @@ def reports_by_default() -> Iterator[None]:
     if ours.hasHandlers() or last_resort is None or sys.stderr is None:  # None: Windows without a console
         yield
         return
-    handler = make_handler() if sys.stderr.isatty() else StormHandler(last_resort)
+    handler = make_handler() if _is_terminal(sys.stderr) else StormHandler(last_resort)
     handler.setLevel(last_resort.level)
     handler.addFilter(lambda record: _nobody_else(record, handler))
     ours.addHandler(handler)
@@ -36,6 +36,14 @@ def reports_by_default() -> Iterator[None]:
     finally:
         ours.removeHandler(handler)
         handler.flush()  # tells what a storm still holds; there is nothing to close, for stderr is everybody's
+
+
+def _is_terminal(stream: object) -> bool:
+    """Whether it says that it is one. What stands in for stderr may be closed, or know nothing but ``write``."""
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]  # asked for, not known
+    except Exception:
+        return False
 
 
 def _nobody_else(record: logging.LogRecord, handler: logging.Handler) -> bool:
