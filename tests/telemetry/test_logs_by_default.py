@@ -87,6 +87,28 @@ def test_nothing_is_added_where_python_is_to_write_nothing_either(monkeypatch: p
         assert logging.getLogger("regrow").handlers == []
 
 
+def test_what_stands_in_for_stderr_may_be_closed_or_know_nothing_but_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Writer:
+        def __init__(self) -> None:
+            self.text = ""
+
+        def write(self, text: str) -> None:
+            self.text += text
+
+    writer = Writer()
+    with (tmp_path / "stderr").open("w") as closed:
+        pass
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    for stream in (closed, writer):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        with reports_by_default():
+            burn(1)
+    assert "till 1 is on fire" in writer.text
+
+
 def test_without_a_terminal_a_report_is_what_python_writes_and_a_storm_is_summed_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

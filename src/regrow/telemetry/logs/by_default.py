@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from regrow.telemetry.logs import StormHandler, make_handler
 
@@ -35,7 +35,8 @@ def reports_by_default() -> Iterator[None]:
         yield
     finally:
         ours.removeHandler(handler)
-        handler.flush()  # tells what a storm still holds; there is nothing to close, for stderr is everybody's
+        with suppress(ValueError):  # stderr is closed
+            handler.flush()  # tells what a storm still holds; there is nothing to close, for stderr is everybody's
 
 
 def _is_terminal(stream: object) -> bool:
