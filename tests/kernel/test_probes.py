@@ -159,7 +159,8 @@ async def test_arguments_that_do_not_fit_are_the_callers_mistake_with_probes_too
         try:
             with pytest.raises(TypeError):
                 await wrong.add(1, 2, 3)
-            wrong.put()
+            with pytest.raises(TypeError):
+                wrong.put()
             assert await counter.add(1) == 1  # the server lives
         finally:
             for each in watchers:

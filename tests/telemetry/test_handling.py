@@ -45,9 +45,6 @@ class Noting(Handling):
     def end(self, error: BaseException | None) -> None:
         self.log.append("end" if error is None else f"end by {type(error).__name__}")
 
-    def refused(self, error: TypeError) -> None:
-        self.log.append("refused")
-
 
 class Watcher:
     def __init__(self, log: Log) -> None:
@@ -100,20 +97,6 @@ async def test_errors_are_the_handlers_own() -> None:
                 await game.play(-1)
             assert await game.play(1) == 1
     assert log == ["begin play", "end by Refused", "begin play", "end"]
-
-
-@pytest.mark.parametrize("times", [1, 3])
-async def test_arguments_that_do_not_fit_are_the_callers_mistake_and_no_crash(
-    times: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with Game.scope() as game:
-        with watched(times) as log:
-            with pytest.raises(TypeError, match="positional argument"):
-                await game.play(1, 2, 3)  # type: ignore[call-arg]  # that is the point
-            game.note()  # type: ignore[call-arg]
-            assert await game.play(1) == 1
-    assert log.count("refused") == 2 * times
-    assert "dropped a cast" in caplog.text
 
 
 async def test_a_crash_is_reported_with_the_message_as_it_was_written(

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from regrow.kernel.process import Process
 from regrow.kernel.runtime import Runtime
 
-__all__ = ["Kind", "Probe", "asking", "depth_of", "install", "remove", "sending"]
+__all__ = ["Kind", "Probe", "asking", "install", "remove", "sending"]
 
 Kind = Literal["call", "cast", "info"]
 """What a message is: one with an answer, one without, or a plain one that is none of the server's own."""
@@ -30,9 +30,7 @@ class Probe(Protocol):
         """Give what is to run in the place of *function*, as ``f(server, *args, **kwargs)``, in the server.
 
         It is asked for a call and a cast by the sender, and for any other message when its turn has come. What it
-        gives returns what *function* returns, a coroutine if that is one, and raises what that raises. It has one frame
-        of its own on the stack, as a function has and a ``functools.partial`` has not: by that the kernel knows whose
-        mistake wrong arguments are.
+        gives returns what *function* returns, a coroutine if that is one, and raises what that raises.
         """
         ...
 
@@ -57,19 +55,10 @@ def sending(process: Process, function: Handler, label: str, kind: Kind) -> Hand
     """What runs in the place of *function*, when all probes have been asked."""
     for probe in process.runtime.probes:
         try:
-            around: Any = probe.sending(process, function, label, kind)
-            if around is not function:
-                around.__regrow_depth__ = 1 + depth_of(function)
-                function = around
+            function = probe.sending(process, function, label, kind)
         except Exception:
             _send_away(process.runtime, probe)
     return function
-
-
-def depth_of(function: Handler | None) -> int:
-    """How many probes stand round *function*: as many frames, before its own."""
-    depth: int = getattr(function, "__regrow_depth__", 0)
-    return depth
 
 
 def asking(process: Process, label: str) -> Answered:

@@ -149,16 +149,6 @@ def fenced(process: Process, where: str) -> None:
     )
 
 
-def cast_refused(process: Process, error: BaseException) -> None:
-    """A cast came with arguments that its handler does not take; the server lives on."""
-    logger.error(
-        "%r dropped a cast: %s",
-        process,
-        error,
-        extra={"regrow": {"event": "cast_refused", "pid": process.pid, "reason": brief(error)}},
-    )
-
-
 def left_over(rt: Runtime, processes: list[Process]) -> None:
     """The loop closes, and these would not end."""
     logger.error(

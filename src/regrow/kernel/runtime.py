@@ -21,7 +21,7 @@ from regrow.kernel.errors import NoCurrentProcess, RuntimeClosed, WrongThread
 
 if TYPE_CHECKING:
     from regrow.kernel.probes import Probe
-    from regrow.kernel.process import Pid, Process
+    from regrow.kernel.process import Envelope, Pid, Process
     from regrow.kernel.timers import Expiries
 
 __all__ = ["QUEUE_SLICE", "SLICE", "Runtime", "on_new_runtime", "open_runtime", "runtime"]
@@ -70,6 +70,7 @@ class Runtime:
         "slice_armed",
         "slice_end",
         "slice_frame",
+        "spare",
         "tasks",
         "thread",
     )
@@ -90,6 +91,9 @@ class Runtime:
         self.alert = False  # see heed
         self.run_queue: deque[Process] = deque()
         self.armed = False
+        self.spare: deque[Envelope] | None = (
+            None  # the mailbox of who came to rest last: the next to need one takes it
+        )
         self.outbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # signals on their way
         self.delivering = False
         self.expiries: dict[float, Expiries] = {}

@@ -9,14 +9,14 @@ not the last, and the process takes its next message when it has ended. One mess
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Coroutine
 from contextvars import Context
 from functools import partial
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
 
-from regrow.kernel import death, probes, reports
+from regrow.kernel import death, probes
 from regrow.kernel.mailbox import TIMEOUT, put
 from regrow.kernel.process import (
     BUSY,
@@ -86,117 +86,100 @@ def _turns(process: Process, end: float, context: Context) -> None:
 
     The children of one supervisor have the same, and most have nothing in it; to enter one takes as long as a short
     handler. Of one that is not empty nobody can say that it is as it was: an equal value may be another object.
+
+    A turn is over when there are no messages left, *TURN* of them have been handled, the context is not as it was,
+    time is over, or one is not done at once.
     """
-    base, queue = process.context, process.runtime.run_queue
-    while _turn(process, end, context) and not context and queue and monotonic() < end:
-        process = queue[0]
-        if process.status != QUEUED or process.context is not base:
-            return
-        queue.popleft()
-
-
-def _turn(process: Process, end: float, context: Context) -> bool:
-    """Handle messages of *process* until there are none, its turn is over, or one is not done at once.
-
-    True if *context*, in which this runs, is still the same as the process's own.
-    """
-    rt = process.runtime
-    server, info, base = process.server, process.behaviour.handle_info, process.context
-    mailbox = process.mailbox
-    rt.current = process
-    left = TURN
-    changed = False
+    rt, base = process.runtime, process.context
+    queue, shared = rt.run_queue, not base
     try:
-        while mailbox:
-            envelope = mailbox.popleft()
-            function, args, kwargs, request = envelope
-            if function is None:
-                function, args, kwargs = info, (args,), NO_KEYWORDS
-                if rt.probes:
-                    function = probes.sending(process, function or _no_handler, "handle_info", "info")
-            process.status = RUNNING
-            extra = process.extra
-            if extra is not None and (extra.patience_timer or extra.debug or extra.alarmed):
-                _before(process, extra, envelope)
-            process.request = request
-            try:
-                # Without the empty ** it is measurably quicker. And servers always have a handle_info.
-                result = function(server, *args, **kwargs) if kwargs else function(server, *args)  # type: ignore[misc]  # a server has its handle_info
-            except BaseException as error:
-                rt.current = None
-                if not handler_raised(process, error, envelope):
-                    return False
-                result = None
-                request = None
+        while True:
+            server, mailbox, left, changed = process.server, process.mailbox, TURN, False
+            while mailbox:
+                envelope = mailbox.popleft()
+                function, args, kwargs, request = envelope
                 rt.current = process
-            if result is not None or request is not None or process.status != RUNNING:
-                if type(result) is CoroutineType:
-                    if process.status >= EXITING:  # it was told to end while it was still plain
-                        discard(result)
-                        rt.current = None
-                        death.left(process)
-                        return False
-                    process.status = BUSY
-                    rt.current = None  # whatever comes of the first step, it is not the process's own doing
-                    start_steps(process, result, partial(message_done, envelope=envelope))
-                    return False
-                answer(process, request, result)
-                rt.current = None
-                if not settle(process, envelope, result):
-                    return False
-                rt.current = process
-                mailbox = process.mailbox
-            left -= 1
-            try:
-                changed = context != base  # the next message gets a fresh one
-            except Exception:  # by values that don't let themselves be compared
-                changed = True
-            if changed or not left or not mailbox or monotonic() >= end:
-                break
+                if function is None:
+                    function, args, kwargs = process.behaviour.handle_info, (args,), NO_KEYWORDS
+                    if rt.probes:
+                        function = probes.sending(process, function or _no_handler, "handle_info", "info")
+                process.status = RUNNING
+                extra = process.extra
+                if extra is not None and (extra.patience_timer or extra.debug or extra.alarmed):
+                    _before(process, extra, envelope)
+                process.request = request
+                try:
+                    # Each way says the least that it can: to unpack a tuple or a dict takes as long as a short handler.
+                    if kwargs:
+                        result = function(server, *args, **kwargs)  # type: ignore[misc]  # a server has its handle_info
+                    elif len(args) == 1:
+                        result = function(server, args[0])  # type: ignore[misc]  # as above
+                    else:
+                        result = function(server, *args)  # type: ignore[misc]  # as above
+                except BaseException as error:
+                    rt.current = None
+                    if not handler_raised(process, error, envelope):
+                        return
+                    result = None
+                    request = None
+                if result is not None or request is not None or process.status != RUNNING:
+                    rt.current = (
+                        None  # whatever comes now, of a first step say, it is not the process's own doing
+                    )
+                    if type(result) is CoroutineType:
+                        _go_on(process, result, envelope)
+                        return
+                    answer(process, request, result)
+                    if not settle(process, envelope, result):
+                        return
+                    mailbox = process.mailbox
+                left -= 1
+                # The next message gets a fresh one.
+                changed = bool(context) if shared else _differ(context, base)
+                if not mailbox or not left or changed or monotonic() >= end:
+                    break
+            rt.current = None
+            # As ``rest`` does for one that has nothing to remember.
+            if not mailbox and process.extra is None and process.status == RUNNING:
+                process.mailbox, rt.spare = None, mailbox
+                process.status = IDLE
+            else:
+                rest(process)
+            if changed or not shared or not queue or monotonic() >= end:
+                return
+            process = queue[0]
+            if process.status != QUEUED or process.context is not base:
+                return
+            queue.popleft()
     finally:
         rt.current = None
-    if process.status == RUNNING and process.extra is None and not process.mailbox:  # as ``rest`` does for it
-        process.mailbox = None
-        process.status = IDLE
+
+
+def _differ(one: Context, other: Context) -> bool:
+    try:
+        return one != other
+    except Exception:  # by values that don't let themselves be compared
+        return True
+
+
+def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any], envelope: Envelope) -> None:
+    """The handler is asynchronous: it goes on in a task, if its first step is not its last."""
+    if process.status >= EXITING:  # it was told to end while it was still plain
+        discard(coroutine)
+        death.left(process)
     else:
-        rest(process)
-    return not changed
+        process.status = BUSY
+        start_steps(process, coroutine, partial(message_done, envelope=envelope))
 
 
 def handler_raised(process: Process, error: BaseException, envelope: Envelope) -> bool:
     """As ``death.handler_failed``; what wants to end the program goes on to the loop when the process is dead."""
-    if arguments_refused(error, envelope[0]) and process.status < EXITING and _from_client(process, envelope):
-        if process.request is not None:
-            process.request.fail(error.with_traceback(None))
-        else:
-            reports.cast_refused(process, error)
-        process.request = None
-        return True
     lives = death.handler_failed(process, error, envelope)
     if lives:
         process.request = None
     elif isinstance(error, KeyboardInterrupt | SystemExit):
         raise error
     return lives
-
-
-def arguments_refused(error: BaseException, function: Callable[..., Any] | None) -> bool:
-    """Whether the handler *function* was never entered, since the arguments did not fit it: its sender is to blame.
-
-    To be asked where the handler is called: the traceback then has that frame alone, and those of probes before it.
-    """
-    if type(error) is not TypeError:
-        return False
-    frames, trace = 0, error.__traceback__
-    while trace is not None:
-        frames, trace = frames + 1, trace.tb_next
-    return frames == 1 + probes.depth_of(function)
-
-
-def _from_client(process: Process, envelope: Envelope) -> bool:
-    function, *_, request = envelope
-    own = function is None or function == process.behaviour.handle_continue
-    return not own and not (request is not None and request.system)
 
 
 def message_done(process: Process, result: Any, error: BaseException | None, envelope: Envelope) -> None:

@@ -7,48 +7,17 @@ a pid means that very process; one by name looks the name up at every message, a
 
 from __future__ import annotations
 
-import functools
-from asyncio import _get_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
-from sys import _getframe, exception
-from time import monotonic
 from typing import Any, NoReturn
 
-from regrow.kernel import death, names
-from regrow.kernel.adoption import who_asks
-from regrow.kernel.mailbox import put
-from regrow.kernel.probes import sending
-from regrow.kernel.process import DEAD, EXITING, IDLE, INLINE, QUEUED, Behaviour, Pid, Process
+from regrow.kernel import names
+from regrow.kernel.process import DEAD, Behaviour, Pid, Process
 from regrow.kernel.runtime import runtime
-from regrow.kernel.scheduler import NO_KEYWORDS
-from regrow.servers.calls import Call, Cast, Client, Declared, Default
-from regrow.servers.rendezvous import (
-    DEFAULT_TIMEOUT,
-    NOT_DONE,
-    conclude,
-    inline_raised,
-    inline_returned,
-    meet,
-)
+from regrow.servers.calls import Call, Cast, Client, Declared
+from regrow.servers.messages import Named, calling, casting
 
-__all__ = ["Named", "handle_by_name", "handle_class", "handle_of", "patient"]
-
-UNRESOLVED = -1
-
-
-class Named:
-    """Stands in a handle where a process would: a name, or a call that may not run inline."""
-
-    __slots__ = ("found", "name")
-    status = UNRESOLVED
-
-    def __init__(self, name: Any, found: Process | None = None) -> None:
-        self.name = name
-        self.found = found
-
-    def resolve(self) -> Process | None:
-        return self.found if self.found is not None else names.find(runtime(), self.name)
+__all__ = ["handle_by_name", "handle_class", "handle_of", "patient"]
 
 
 class Handle:
@@ -140,9 +109,9 @@ def _make_class(server: type[Any]) -> type[Any]:
         if isinstance(member, Client):
             space[name] = member.function
         elif isinstance(member, Call):
-            space[name] = _calling(member)
+            space[name] = calling(member)
         elif isinstance(member, Cast):
-            space[name] = _casting(member)
+            space[name] = casting(member)
     return type(f"{server.__name__}Handle", (Handle,), space)
 
 
@@ -159,108 +128,6 @@ def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
             else:
                 hidden.add(name)
     return found
-
-
-def _calling(member: Call[Any, Any]) -> Callable[..., Any]:
-    function, raises, name = member.function, member.raises, member.name.lstrip("_")
-    usual = DEFAULT_TIMEOUT if isinstance(member.timeout, Default) else member.timeout
-    never_inline = usual == 0
-
-    @functools.wraps(function)
-    async def message(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        process = self._target
-        frame = _getframe(1)
-        # The fast path of ``meet`` and ``run_inline``, written out: an idle server, and a slice opened by this frame.
-        if process.status == IDLE and frame is process.runtime.slice_frame and exception() is None:
-            rt = process.runtime
-            before = rt.current
-            if (
-                monotonic() < rt.slice_end
-                and (before is None or before.status < EXITING)
-                and not never_inline
-            ):
-                process.status = INLINE
-                rt.current = process
-                try:
-                    if kwargs:
-                        result = process.context.copy().run(function, process.server, *args, **kwargs)
-                    else:
-                        result = process.context.copy().run(function, process.server, *args)
-                except BaseException as error:
-                    result = inline_raised(process, before, function, error)
-                else:
-                    rt.current = before
-                    if (
-                        type(result) not in NOT_DONE
-                        and process.status == INLINE
-                        and process.mailbox is None
-                        and process.request is None
-                        and not rt.alert
-                        and (before is None or before.status < EXITING)
-                    ):
-                        process.status = IDLE
-                        return result
-                    result = inline_returned(process, before, (function, args, kwargs, None), result)
-                if type(result) not in NOT_DONE:
-                    return result
-                timeout = usual if self._timeout is ... else self._timeout
-                envelope = (function, args, kwargs, None)
-                waiting = conclude(process, envelope, result, timeout, raises, name)
-                result = None  # who waits for a Reply must not keep it alive
-                return await waiting
-        timeout = usual if self._timeout is ... else self._timeout
-        if type(process) is Named:
-            process = process.resolve()
-            if process is None:
-                raise death.no_process(self, name)
-            refuse_another_kind(self, process, name)
-        return await meet(process, function, args, kwargs, timeout, raises, name, frame)
-
-    return message
-
-
-def _casting(member: Cast[Any, Any]) -> Callable[..., Any]:
-    function, name = member.function, member.name
-
-    @functools.wraps(function)
-    def message(self: Any, /, *args: Any, **kwargs: Any) -> None:
-        process = self._target
-        if type(process) is Named:
-            process = process.resolve()
-            if process is None:
-                return
-            refuse_another_kind(self, process, name)
-        rt = process.runtime
-        run = function
-        if rt.alert or _get_running_loop() is not rt.loop:
-            rt.check(self)
-            who_asks(rt)
-            run = sending(process, function, name, "cast")
-        elif rt.current is not None and rt.current.status >= EXITING:
-            who_asks(rt)
-        mailbox = process.mailbox
-        if process.status == QUEUED and mailbox is not None and process.behaviour.max_mailbox is None:
-            mailbox.append((run, args, kwargs or NO_KEYWORDS, None))
-        elif process.status != DEAD:
-            put(process, (run, args, kwargs or NO_KEYWORDS, None))
-
-    return message
-
-
-def refuse_another_kind(handle: Any, process: Process, label: str) -> None:
-    """TypeError if the name leads to another kind of server: that must not run this one's functions on its state."""
-    server, kind = type(handle)._server, process.behaviour.kind
-    if isinstance(kind, type) and (
-        issubclass(kind, server) or _address_of(server) in map(_address_of, kind.__mro__)
-    ):
-        return
-    raise TypeError(
-        f"{handle!r} leads to {process!r}, which is no {server.__name__} and has no {label} of it"
-    )
-
-
-def _address_of(kind: type[Any]) -> tuple[str, str]:
-    return kind.__module__, kind.__qualname__  # the same for a class that was loaded again
 
 
 class _Blank(Handle):

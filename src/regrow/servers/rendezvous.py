@@ -25,7 +25,16 @@ from regrow.kernel.steps import discard, start_steps
 from regrow.kernel.timers import expire_after, expire_now, forget_expiry
 from regrow.servers.reply import Reply
 
-__all__ = ["DEFAULT_TIMEOUT", "NOT_DONE", "ask", "conclude", "meet", "run_inline"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "NOT_DONE",
+    "Raised",
+    "ask",
+    "conclude",
+    "inline_returned",
+    "meet",
+    "run_inline",
+]
 
 DEFAULT_TIMEOUT: Final = 5.0
 """Seconds that a call waits if nothing is said."""
@@ -62,23 +71,10 @@ def run_inline(process: Process, function: Callable[..., Any], args: Any, kwargs
     try:
         result = process.context.copy().run(function, process.server, *args, **kwargs)
     except BaseException as error:
-        return inline_raised(process, before, function, error)
+        rt.current = before
+        return Raised(error)
     rt.current = before
     return inline_returned(process, before, (function, args, kwargs, None), result)
-
-
-def inline_raised(
-    process: Process, before: Process | None, function: Callable[..., Any], error: BaseException
-) -> Raised:
-    """The handler of an inline call raised, and *before* is current again. Call it where that is caught."""
-    process.runtime.current = before
-    if scheduler.arguments_refused(error, function):
-        process.status = IDLE
-        try:
-            raise error
-        finally:
-            del error  # its traceback holds this frame
-    return Raised(error)
 
 
 def inline_returned(process: Process, before: Process | None, envelope: Envelope, result: Any) -> Any:

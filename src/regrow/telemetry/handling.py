@@ -19,16 +19,15 @@ from types import CoroutineType
 from typing import Any
 
 from regrow.kernel.process import INLINE, Process
-from regrow.kernel.scheduler import arguments_refused
 from regrow.kernel.steps import Prepared
 
 __all__ = ["Handling"]
 
 
 class Handling:
-    """One message that is handled. It runs once, and adds one frame to the stack, as the kernel asks of a probe."""
+    """One message that is handled. It runs once."""
 
-    __slots__ = ("__regrow_depth__", "function", "inline", "process")
+    __slots__ = ("function", "inline", "process")
 
     def __init__(self, process: Process, function: Callable[..., Any]) -> None:
         self.process = process
@@ -47,19 +46,13 @@ class Handling:
     def end(self, error: BaseException | None) -> None:
         """It is through. Nothing of *error* may be kept."""
 
-    def refused(self, error: TypeError) -> None:
-        """It was never entered: the arguments did not fit it."""
-
     def __call__(self, server: object, /, *args: Any, **kwargs: Any) -> Any:
         self.inline = self.process.status == INLINE
         self.begin()
         try:
             result = self.function(server, *args, **kwargs)
         except BaseException as error:
-            if isinstance(error, TypeError) and arguments_refused(error, self.function):
-                self.refused(error)
-            else:
-                self.end(error)
+            self.end(error)
             raise
         if type(result) is CoroutineType:
             self.pause()

@@ -161,9 +161,6 @@ class _Timed(Handling):
             row[0] += 1
             row[1] += self._busy
 
-    def refused(self, error: TypeError) -> None:
-        self.pause()
-
 
 def meters(rt: Runtime | None = None) -> Meters:
     """The meters of *rt*, or of the running event loop's runtime; they are on only while somebody holds them."""

@@ -38,7 +38,8 @@ from regrow.kernel.process import Pid
 from regrow.kernel.targets import Target, is_handle, resolve
 from regrow.servers.calls import client
 from regrow.servers.child_spec import ChildSpec
-from regrow.servers.handles import Named, handle_of
+from regrow.servers.handles import handle_of
+from regrow.servers.messages import Named
 from regrow.servers.options import Options, StartOptions
 from regrow.servers.registry.dispatch import dispatch_apart, dispatch_here
 from regrow.servers.registry.errors import AlreadyRegistered, NotRegistered

@@ -23,7 +23,7 @@ from regrow.kernel.reasons import SHUTDOWN, describe
 from regrow.kernel.runtime import Runtime, runtime
 from regrow.servers.behaviour import behaviour_of
 from regrow.servers.gen_server import GenServer
-from regrow.servers.handles import Named
+from regrow.servers.messages import Named
 from regrow.servers.registry.errors import UnknownRegistry
 from regrow.servers.registry.keys import exact, original
 from regrow.servers.registry.listeners import Registered, Unregistered, tell

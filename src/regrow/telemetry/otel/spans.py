@@ -136,9 +136,6 @@ class _Traced(Handling):
         else:
             _close(self._span, error)
 
-    def refused(self, error: TypeError) -> None:
-        self.end(error)
-
 
 def _close(span: Span, error: BaseException | None) -> None:
     """End *span*, with what is to be known of *error*."""
