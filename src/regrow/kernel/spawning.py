@@ -28,9 +28,11 @@ def born(rt: Runtime, behaviour: Behaviour, parent: Process | None, status: int)
     A server's child has the server's context, not the one of whoever asked the server for it; the child of plain
     code has that code's, as a task would.
     """
-    above = None if parent is None else parent.pid
-    from_server = parent is not None and parent.behaviour.handle_info is not None
-    context = parent.context if parent is not None and from_server else copy_context()
+    if parent is None:
+        above, context = None, copy_context()
+    else:
+        above = parent.pid
+        context = parent.context if parent.behaviour.handle_info is not None else copy_context()
     process = Process(rt, behaviour, above, context, status)
     rt.processes[process.pid] = process
     if rt.listeners:

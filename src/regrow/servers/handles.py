@@ -141,7 +141,7 @@ class _Blank(Handle):
 
 
 def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
-    handle: Any = object.__new__(_Blank)
+    handle: Any = _Blank()
     handle._target = target
     handle._timeout = timeout
     handle.__class__ = kind
@@ -154,7 +154,7 @@ def handle_of(server: type[Any], process: Process) -> Any:
     kind = getattr(server, "_regrow_handle_class", None)
     if kind is None or kind._server is not server:
         kind = handle_class(server)
-    handle: Any = object.__new__(_Blank)
+    handle: Any = _Blank()
     handle._target = process
     handle._timeout = ...
     handle.__class__ = kind

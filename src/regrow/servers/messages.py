@@ -13,13 +13,13 @@ import functools
 import re
 from asyncio import _get_running_loop
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from inspect import Parameter
 from inspect import signature as signature_of
 from string import Template
 from sys import _getframe, exception
 from time import monotonic
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, CoroutineType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from regrow.kernel import death, names
@@ -37,6 +37,7 @@ from regrow.servers.rendezvous import (
     conclude,
     inline_returned,
     meet,
+    who_asks_quietly,
 )
 
 __all__ = ["Named", "calling", "casting", "refuse_another_kind"]
@@ -104,10 +105,12 @@ async def message(self, $parameters):
             if type(result) not in NOT_DONE:
                 return result
             timeout = usual if self._timeout is ... else self._timeout
-            waiting = conclude(process, (function, $args, $kwargs, None), result, timeout, raises, name)
-            result = None  # who waits for a Reply must not keep it alive
-            return await waiting
-    return await otherwise(self, $args, $kwargs, frame)
+            caller, envelope = who_asks_quietly(rt), (function, $args, $kwargs, None)
+            result = conclude(process, caller, envelope, result, timeout, raises, name)
+            envelope = None
+            return await result
+    result = otherwise(self, $args, $kwargs, frame)
+    return await result if type(result) is CoroutineType else result
 """)
 
 CAST = _text("""
@@ -147,19 +150,29 @@ def message(self, $parameters):
 """)
 
 WHAT_THEY_USE = {
-    each.__name__: each
-    for each in (
-        *(_get_running_loop, _getframe, exception, monotonic, deque, type, BaseException),
-        *(Named, Raised, conclude, inline_returned, put, sending, who_asks),
-    )
-} | {
+    "BaseException": BaseException,
+    "CoroutineType": CoroutineType,
+    "DEAD": DEAD,
+    "EXITING": EXITING,
     "IDLE": IDLE,
     "INLINE": INLINE,
-    "QUEUED": QUEUED,
-    "EXITING": EXITING,
-    "DEAD": DEAD,
-    "NOT_DONE": NOT_DONE,
     "NO_KEYWORDS": NO_KEYWORDS,
+    "NOT_DONE": NOT_DONE,
+    "Named": Named,
+    "QUEUED": QUEUED,
+    "Raised": Raised,
+    "_get_running_loop": _get_running_loop,
+    "_getframe": _getframe,
+    "conclude": conclude,
+    "deque": deque,
+    "exception": exception,
+    "inline_returned": inline_returned,
+    "monotonic": monotonic,
+    "put": put,
+    "sending": sending,
+    "type": type,
+    "who_asks": who_asks,
+    "who_asks_quietly": who_asks_quietly,
 }
 
 
@@ -168,7 +181,7 @@ def calling(member: Call[Any, Any]) -> Callable[..., Any]:
     function, raises, name = member.function, member.raises, member.name.lstrip("_")
     usual = DEFAULT_TIMEOUT if isinstance(member.timeout, Default) else member.timeout
 
-    def otherwise(handle: Any, args: Any, kwargs: Any, frame: FrameType) -> Coroutine[Any, Any, Any]:
+    def otherwise(handle: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         process = handle._target
         timeout = usual if handle._timeout is ... else handle._timeout
         if type(process) is Named:

@@ -9,7 +9,7 @@ first, and the client takes its own pending exit before it sees a reply or an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import CoroutineType, FrameType
 from typing import Any, Final
@@ -102,17 +102,20 @@ def _settled(process: Process, envelope: Envelope, result: Any) -> Any:
     return result
 
 
-async def conclude(
+def conclude(
     process: Process,
+    caller: Process | None,
     envelope: Envelope,
     result: Any,
     timeout: float | None,
     raises: tuple[type[Exception], ...],
     label: str,
-) -> Any:
-    """An inline call whose handler is not done, or raised: from here on it is a request like any other."""
+) -> Coroutine[Any, Any, Any]:
+    """An inline call whose handler is not done, or raised: from here on it is a request like any other.
+
+    Gives what *caller*, who may be no process, has to await.
+    """
     rt = process.runtime
-    caller = who_asks_quietly(rt)
     request = process.request
     if request is None:
         request = Request(process, rt.loop.create_future(), caller, label, raises)
@@ -146,12 +149,10 @@ async def conclude(
         rt.arm_slice()
     else:
         rt.end_slice()
-    waiting = _wait(request, caller, timeout)
-    del result, request  # they may hold the exception, and the exception this frame
-    return await waiting
+    return _wait(request, caller, timeout)
 
 
-async def meet(
+def meet(
     process: Process,
     function: Callable[..., Any],
     args: Any,
@@ -163,7 +164,10 @@ async def meet(
     *,
     probed: bool = False,
 ) -> Any:
-    """Call *function* of the server *process*, and give its reply. *frame* is whose stack it may use."""
+    """Call *function* of the server *process*: gives its reply, or a coroutine that has to be awaited for it.
+
+    *frame* is whose stack it may use. No function of a server replies with a coroutine, so one is never the other.
+    """
     rt = process.runtime
     rt.check(process)
     caller = who_asks(rt)
@@ -175,7 +179,7 @@ async def meet(
             f"On self, `await self.{label}(...)` runs the function at once"
         )
     if rt.probes and not probed:
-        return await _probed(process, function, args, kwargs, timeout, raises, label, frame)
+        return _probed(process, function, args, kwargs, timeout, raises, label, frame)
     if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
         try:
             result = run_inline(process, function, args, kwargs)
@@ -186,16 +190,12 @@ async def meet(
             if not rt.slice_armed:
                 rt.arm_slice()
             return result
-        waiting = conclude(process, (function, args, kwargs, None), result, timeout, raises, label)
-        result = None  # who waits for a Reply must not keep it alive
-        return await waiting
+        return conclude(process, caller, (function, args, kwargs, None), result, timeout, raises, label)
     if caller is not None:
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, raises)
     put(process, (function, args, kwargs, request))
-    waiting = _wait(request, caller, timeout)
-    del request  # it will hold the exception, and the exception this frame
-    return await waiting
+    return _wait(request, caller, timeout)
 
 
 async def _probed(
@@ -212,7 +212,9 @@ async def _probed(
     over = asking(process, label)
     try:
         function = sending(process, function, label, "call")
-        reply = await meet(process, function, args, kwargs, timeout, raises, label, frame, probed=True)
+        reply = meet(process, function, args, kwargs, timeout, raises, label, frame, probed=True)
+        if type(reply) is CoroutineType:
+            reply = await reply
     except BaseException as error:
         over(error)
         raise

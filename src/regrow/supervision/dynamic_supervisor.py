@@ -147,7 +147,10 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         ``MaxChildren`` and ``StartIgnored`` are kinds of it. While a child's ``init`` is under way, the
         supervisor does nothing else. Elixir: ``DynamicSupervisor.start_child/2``.
         """
-        started: Coroutine[Any, Any, Any] = self._start_child(require_insignificant(to_spec(child)))
+        spec = child if type(child) is ChildSpec else to_spec(child)
+        if spec.significant:
+            require_insignificant(spec)
+        started: Coroutine[Any, Any, Any] = self._start_child(spec)
         return started
 
     @client
@@ -246,7 +249,13 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             events.child_start_failed(self._me, spec, None, error.reason)
 
     def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
-        self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
+        # For most, as ``_enter``.
+        if spec.restart == "temporary" or spec.template is None or spec.kwargs:
+            self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
+        else:
+            self._table[pid] = spec.template
+            if spec.args:
+                self._arguments[pid] = spec.args
         if self._me.runtime.listeners:
             events.child_started(self._me, spec, pid)
         if logger.isEnabledFor(DEBUG):

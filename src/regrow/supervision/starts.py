@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
-from regrow.kernel.process import EXITING, Pid, Process
+from regrow.kernel.process import EXITING, Behaviour, Pid, Process
 from regrow.kernel.reasons import strip
 from regrow.kernel.signals import kill, link
 from regrow.kernel.steps import Prepared
@@ -64,10 +64,13 @@ def begin_child(
         return _attended(me, spec, extra_arguments, known)
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
-    if not (isinstance(start, type) and issubclass(start, GenServer)):
-        return _run_alone(me, spec, args, known)
+    behaviour: Behaviour | None = getattr(start, "_regrow_behaviour", None)
+    if behaviour is None or behaviour.kind is not start:  # it was not started before, or is no server
+        if not (isinstance(start, type) and issubclass(start, GenServer)):
+            return _run_alone(me, spec, args, known)
+        behaviour = behaviour_of(start)
     try:
-        made = launch(behaviour_of(start), start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
+        made = launch(behaviour, start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
     except StartError:
         raise
     except BaseException as error:
