@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
@@ -103,7 +104,8 @@ def launch(
     )
     if not on_stack and not rt.may_inline(frame or _getframe(1)):
         future = _acknowledgement(process)
-        process.more().boot = lambda: _boot_from_queue(process, start, args, kwargs)
+        # No lambda: its variables would be cells, which cost every start, also those that never come here.
+        process.more().boot = partial(_boot_from_queue, process, start, args, kwargs)
         rt.schedule(process)
         return _started(process, future, timeout)
     if not rt.slice_armed:
