@@ -36,8 +36,14 @@ def born(rt: Runtime, behaviour: Behaviour, parent: Process | None, status: int)
     process = Process(rt, behaviour, above, context, status)
     rt.processes[process.pid] = process
     if rt.listeners:
-        emit(rt, "process.started", pid=process.pid, kind=behaviour.name, name=None, parent=above)
+        told_of(process)
     return process
+
+
+def told_of(process: Process) -> None:
+    """Tell the listeners that it has begun."""
+    kind, parent = process.behaviour.name, process.parent
+    emit(process.runtime, "process.started", pid=process.pid, kind=kind, name=None, parent=parent)
 
 
 def spawn_process(

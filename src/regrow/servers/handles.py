@@ -17,7 +17,7 @@ from regrow.kernel.runtime import runtime
 from regrow.servers.calls import Call, Cast, Client, Declared
 from regrow.servers.messages import Named, calling, casting
 
-__all__ = ["handle_by_name", "handle_class", "handle_of", "patient"]
+__all__ = ["handle_by_name", "handle_class", "handle_of", "handle_to", "patient"]
 
 
 class Handle:
@@ -150,10 +150,17 @@ def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
 
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
-    # ``new(handle_class(server), process)``, written out: every start of a child ends with it.
-    kind = getattr(server, "_regrow_handle_class", None)
-    if kind is None or kind._server is not server:
-        kind = handle_class(server)
+    return new(handle_class(server), process)
+
+
+def handle_to(process: Process) -> Any:
+    """A handle that means this very server."""
+    # As ``handle_of``, written out: every start of a child ends with it.
+    behaviour = process.behaviour
+    kind = behaviour.handle
+    if kind is None:
+        server: Any = behaviour.kind
+        kind = behaviour.handle = handle_class(server)
     handle: Any = _Blank()
     handle._target = process
     handle._timeout = ...

@@ -30,7 +30,7 @@ from regrow.kernel.process import (
     Request,
 )
 from regrow.kernel.reasons import KILLED, NORMAL, strip
-from regrow.kernel.spawning import born
+from regrow.kernel.spawning import born, told_of
 from regrow.kernel.steps import Prepared, discard, start_steps
 from regrow.servers.debugging import install_by_name
 
@@ -108,6 +108,35 @@ def launch(
         process.more().boot = partial(_boot_from_queue, process, start, args, kwargs)
         rt.schedule(process)
         return _started(process, future, timeout)
+    return launch_here(parent, behaviour, start, args, kwargs, timeout, process)
+
+
+def launch_here(
+    parent: Process,
+    behaviour: Behaviour,
+    start: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    timeout: float | None = None,
+    process: Process | None = None,
+) -> Process | Starting:
+    """Start a server on the stack of its starter, as far as that goes.
+
+    Without a *process* that is born already, it is the linked child of the server *parent*, whose plain code runs. Most
+    starts are no more than that, and come here at once.
+    """
+    rt = parent.runtime
+    if process is None:
+        process = Process(rt, behaviour, parent.pid, parent.context, STARTING)
+        rt.processes[process.pid] = process
+        extra = parent.extra
+        if extra is not None and extra.links is not None:  # as ``link_child``
+            process.linked = True
+            extra.links[process.pid] = process
+        else:
+            signals.link_child(parent, process)
+        if rt.listeners:
+            told_of(process)
     if not rt.slice_armed:
         rt.arm_slice()
     before = rt.current

@@ -39,7 +39,7 @@ from regrow.kernel.reasons import is_clean
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec, with_arguments
 from regrow.servers.gen_server import GenServer
-from regrow.servers.handles import handle_of
+from regrow.servers.handles import handle_to
 from regrow.servers.options import ClassKeywords
 from regrow.supervision import events
 from regrow.supervision.base import BaseSupervisor
@@ -222,8 +222,8 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
 
     @call(timeout=None, raises=StartError)
     def _start_child(self, spec: ChildSpec[Any]) -> Any:
-        limit = self._flags.limit
-        if len(self._table) + len(self._restarting) >= limit:
+        limit = self._flags.max_children
+        if limit is not None and len(self._table) + len(self._restarting) >= limit:
             raise MaxChildren(limit)
         try:
             begun = begin_child(self._me, spec, self._flags.extra_arguments, self._table)
@@ -233,7 +233,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         if type(begun) is not Process:
             return drive(self._go_on_starting(spec, begun))
         self._add(spec, begun.pid)
-        return handle_of(spec.start, begun)  # type: ignore[arg-type]  # a class, for it has given a process at once
+        return handle_to(begun)
 
     def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
         try:
@@ -249,13 +249,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
             events.child_start_failed(self._me, spec, None, error.reason)
 
     def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
-        # For most, as ``_enter``.
-        if spec.restart == "temporary" or spec.template is None or spec.kwargs:
-            self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
-        else:
-            self._table[pid] = spec.template
-            if spec.args:
-                self._arguments[pid] = spec.args
+        self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
         if self._me.runtime.listeners:
             events.child_started(self._me, spec, pid)
         if logger.isEnabledFor(DEBUG):

@@ -17,10 +17,11 @@ import inspect
 import threading
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from sys import exception
 from typing import Any
 
 from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
-from regrow.kernel.process import EXITING, Behaviour, Pid, Process
+from regrow.kernel.process import EXITING, ON_STACK, Behaviour, Pid, Process
 from regrow.kernel.reasons import strip
 from regrow.kernel.signals import kill, link
 from regrow.kernel.steps import Prepared
@@ -29,7 +30,7 @@ from regrow.servers.behaviour import behaviour_of
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
-from regrow.servers.starting import Starting, StartResult, launch
+from regrow.servers.starting import Starting, StartResult, launch, launch_here
 from regrow.supervision.errors import BadStart
 from regrow.supervision.exits import queued_exits
 from regrow.supervision.stepwise import Stepwise
@@ -62,8 +63,24 @@ def begin_child(
     """The same, as far as it goes at once: a server that has started already, or the steps that are left."""
     if _attendants and attended:
         return _attended(me, spec, extra_arguments, known)
-    args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
+    template = spec.template
+    if (
+        template is not None
+        and template.plain is not None
+        and not extra_arguments
+        and me.runtime.inline == "on"
+        and me.status in ON_STACK
+        and exception() is None
+    ):
+        try:
+            made = launch_here(me, template.plain, start, spec.args, spec.kwargs)
+        except StartError:
+            raise
+        except BaseException as error:
+            raise _failure(me, error) from None
+        return made if type(made) is Process else _launched(me, start, made)
+    args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     behaviour: Behaviour | None = getattr(start, "_regrow_behaviour", None)
     if behaviour is None or behaviour.kind is not start:  # it was not started before, or is no server
         if not (isinstance(start, type) and issubclass(start, GenServer)):
