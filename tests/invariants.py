@@ -23,7 +23,7 @@ from regrow.kernel.mailbox import Exit
 from regrow.kernel.process import DEAD, ENDING, EXITING, IDLE, QUEUED, SUSPENDED, WAITING, Process, Request
 from regrow.kernel.runtime import Runtime, on_new_runtime, runtime
 from regrow.kernel.steps import Steps
-from regrow.servers import handles, rendezvous
+from regrow.servers import messages, rendezvous
 from regrow.servers.registry.partition import RegistryPartition
 from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.exits import queued_exits
@@ -276,8 +276,9 @@ def install() -> None:
     """Look at every runtime from now on."""
     for module in (mailbox, scheduler, receiving):
         module.deque = Mailbox  # type: ignore[attr-defined]  # the name by which they make mailboxes
+    messages.WHAT_THEY_USE["deque"] = Mailbox
     rendezvous.run_inline = _probed(rendezvous.run_inline)
-    handles.exception = _on_the_fast_path  # what a call asks last before it runs inline without run_inline
+    messages.WHAT_THEY_USE["exception"] = _on_the_fast_path  # what a call asks last before it runs inline without run_inline
     Steps._step = _stepping(Steps._step)  # type: ignore[method-assign]  # each step of every coroutine
     Request.__init__ = _asking(Request.__init__)  # type: ignore[method-assign]  # each call that has to wait
     on_new_runtime(_fit_out)
@@ -309,8 +310,10 @@ def _probed(run_inline: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _on_the_fast_path() -> BaseException | None:
-    call = sys._getframe(1).f_locals
-    _handles_inline(call["process"], call["function"])
+    call = sys._getframe(1)
+    handle = call.f_locals[call.f_code.co_varnames[0]]
+    (function,) = [value for name, value in call.f_globals.items() if name.rstrip("_") == "function"]
+    _handles_inline(handle._target, function)
     return sys.exception()
 
 

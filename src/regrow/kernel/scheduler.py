@@ -96,9 +96,9 @@ def _turns(process: Process, end: float, context: Context) -> None:
         while True:
             server, mailbox, left, changed = process.server, process.mailbox, TURN, False
             while mailbox:
+                rt.current = process
                 envelope = mailbox.popleft()
                 function, args, kwargs, request = envelope
-                rt.current = process
                 if function is None:
                     function, args, kwargs = process.behaviour.handle_info, (args,), NO_KEYWORDS
                     if rt.probes:
