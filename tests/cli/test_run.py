@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION = """\
-from regrow import Application, Supervisor, application, process
+import asyncio
+
+from regrow import Agent, Application, application, process
+
+
+async def give_up(root):
+    while "telling" not in [each.name for each in application.started_applications()]:
+        await asyncio.sleep(0.001)
+    process.exit(root, "broken")
 
 
 class Telling(Application):
@@ -22,9 +30,9 @@ class Telling(Application):
 
     async def start(self, start_type, args):
         print("args", args, flush=True)
-        root = await Supervisor.start_link([])
+        root = await Agent.start_link(dict)
         if "give up" in args:
-            process.exit(root, "broken")
+            process.spawn(give_up, root)
         return root
 """
 
