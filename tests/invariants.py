@@ -276,9 +276,10 @@ def install() -> None:
     """Look at every runtime from now on."""
     for module in (mailbox, scheduler, receiving):
         module.deque = Mailbox  # type: ignore[attr-defined]  # the name by which they make mailboxes
-    messages.WHAT_THEY_USE["deque"] = Mailbox
     rendezvous.run_inline = _probed(rendezvous.run_inline)
-    messages.WHAT_THEY_USE["exception"] = _on_the_fast_path  # what a call asks last before it runs inline without run_inline
+    messages.WHAT_THEY_USE["exception"] = (
+        _on_the_fast_path  # what a call asks last before it runs inline without run_inline
+    )
     Steps._step = _stepping(Steps._step)  # type: ignore[method-assign]  # each step of every coroutine
     Request.__init__ = _asking(Request.__init__)  # type: ignore[method-assign]  # each call that has to wait
     on_new_runtime(_fit_out)

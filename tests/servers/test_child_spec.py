@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regrow import DynamicSupervisor, call, process, sys
 from regrow.kernel.errors import InvalidSpec
 from regrow.servers.child_spec import ChildSpec, spec
 from regrow.servers.gen_server import GenServer
@@ -31,6 +32,19 @@ class OwnSpec:
 
 
 def start(*args: Any, **kwargs: Any) -> None: ...
+
+
+class Plain(GenServer):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @call
+    def db(self) -> str:
+        return self.name
+
+
+class Late(GenServer):
+    pass
 
 
 @pytest.mark.behaviour("SUP-20")
@@ -133,6 +147,26 @@ def test_replace_refuses_what_is_no_key_and_what_is_no_value() -> None:
 def test_a_class_that_makes_its_own_spec_is_asked() -> None:
     made = spec(OwnSpec, 1)  # type: ignore[call-arg]
     assert (made.id, made.args, made.restart) == ("own", (1,), "temporary")
+
+
+async def test_a_spec_of_a_class_that_has_run_is_a_value_too() -> None:
+    made = Plain.child_spec("db")
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(made)
+        again = pickle.loads(pickle.dumps(made))
+        assert again == made == copy.deepcopy(made)
+        assert await (await sup.start_child(again)).db() == "db"
+
+
+async def test_what_is_set_on_a_class_before_its_first_start_holds() -> None:
+    told: list[object] = []
+    made = Late.child_spec()
+    Late.handle_info = lambda _self, message: told.append(message)  # type: ignore[method-assign]  # that is the point
+    async with DynamicSupervisor.scope() as sup:
+        late = await sup.start_child(made)
+        process.send(late, "hi")
+        await sys.get_state(late)
+    assert told == ["hi"]
 
 
 def test_a_spec_is_a_value() -> None:

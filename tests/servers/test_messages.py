@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import gc
 import inspect
 import linecache
 import re
 import traceback
+import weakref
 from collections.abc import Callable
+from contextvars import Context
 from keyword import iskeyword
 from typing import Any
 
 import pytest
 
-from regrow import GenServer, ServerExited, call, cast
+from regrow import DynamicSupervisor, GenServer, Reply, ReplyDropped, ServerExited, call, cast
+from regrow.kernel.runtime import runtime
 from regrow.servers import messages
 
 
@@ -76,6 +81,23 @@ class Taking(GenServer):
         self.cast_with = a, more, k, rest
 
     @call
+    def fields(this, **fields: int) -> dict[str, int]:  # that is the point
+        return fields
+
+    @call
+    def process(process, **fields: int) -> dict[str, int]:  # as above
+        return fields
+
+    @cast
+    def note(self, **fields: int) -> None:
+        self.cast_with = fields
+
+    @call
+    @functools.lru_cache  # noqa: B019  # it is written in C, and says nothing of its parameters
+    def square(self, n: int) -> int:
+        return n * n
+
+    @call
     def was_cast(self) -> object:
         return self.cast_with
 
@@ -93,6 +115,9 @@ async def test_every_kind_of_parameter_is_passed_on() -> None:
         assert await taking.many(1, 2) == (1, 2)
         assert await taking.this_is_no_self(5) == 5
         assert await taking.decorated(4) == (4, 8)
+        assert await taking.fields(self=1, process=2) == {"self": 1, "process": 2}
+        assert await taking.process(self=1, this=2) == {"self": 1, "this": 2}
+        assert await taking.square(4) == 16
         taking.put(1)
         assert await taking.was_cast() == (1, (), 1, {})
         taking.put(1, 2, 3, k=4, z=5)
@@ -114,6 +139,9 @@ async def test_a_default_is_the_handlers_own_object() -> None:
         ),
         (lambda one: one.only_names(), "Taking.only_names() missing 1 required keyword-only argument: 'k'"),
         (lambda one: one.only_names(j=1), "Taking.only_names() got an unexpected keyword argument 'j'"),
+        (lambda one: one.fields(this=1), "Taking.fields() got multiple values for argument 'this'"),
+        (lambda one: one.process(process=1), "Taking.process() got multiple values for argument 'process'"),
+        (lambda one: one.note(**{"self": 1}), "Taking.note() got multiple values for argument 'self'"),
         (lambda one: one.put(), "Taking.put() missing 1 required positional argument: 'a'"),
     ],
 )
@@ -170,3 +198,77 @@ async def test_help_shows_the_handler() -> None:
     async with Taking.scope() as taking:
         shown = inspect.signature(taking.places)
     assert str(shown) == "(a: 'int', b: 'int', /, c: 'int' = 3) -> 'tuple[Any, ...]'"
+
+
+class Collecting(GenServer):
+    def __init__(self) -> None:
+        self.got: list[object] = []
+
+    @cast
+    def note(self, what: object) -> None:
+        self.got.append(what)
+
+    @call
+    def all(self) -> list[object]:
+        return self.got
+
+
+class Circle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+async def test_no_cast_is_lost_to_one_that_a_finalizer_sends_meanwhile() -> None:
+    collecting = await Collecting.start()
+    before = gc.get_threshold()
+    for offset in range(20):
+        gc.collect()
+        weakref.finalize(Circle(), collecting.note, "finalized").atexit = False
+        gc.set_threshold(gc.get_count()[0] + offset, 1000, 1000)
+        try:
+            collecting.note("sent")
+        finally:
+            gc.set_threshold(*before)
+        gc.collect()
+        await asyncio.sleep(0)
+        assert sorted(map(str, await collecting.all())) == ["finalized", "sent"], offset
+        (await collecting.all()).clear()
+
+
+class Promising(GenServer):
+    @call
+    def promise(self) -> Reply[int]:
+        return Reply()
+
+    @cast
+    def note(self, seen: list[bool], waiting: asyncio.Task[int]) -> None:
+        seen.append(not promised_to(waiting))
+
+
+def promised_to(waiting: asyncio.Task[int]) -> bool:
+    """Whether who waits is still waiting for a reply that may come."""
+    future: Any = getattr(waiting, "_fut_waiter", None)
+    return future is not None and not future.done()
+
+
+async def test_a_dropped_reply_is_told_before_the_next_process_has_its_turn() -> None:
+    async def main() -> list[bool]:
+        async with DynamicSupervisor.scope() as sup:
+            one, other = [await sup.start_child(Promising.child_spec()) for _ in range(2)]
+            runtime().inline = "off"  # both have to queue
+            seen: list[bool] = []
+            waiting = asyncio.create_task(ask(one))
+            await asyncio.sleep(0)
+            other.note(seen, waiting)
+            with pytest.raises(ReplyDropped):
+                await waiting
+        return seen
+
+    # Processes with an empty context take their turns one right after the other.
+    assert await asyncio.create_task(main(), context=Context()) == [True]
+
+
+async def ask(server: Promising) -> int:
+    return await server.promise()

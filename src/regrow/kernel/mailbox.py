@@ -54,7 +54,11 @@ TIMEOUT: Final = _Timeout()
 def put(process: Process, envelope: Envelope) -> None:
     """Put *envelope* into the mailbox of *process*, which must not be dead, and see that it gets a turn."""
     if process.mailbox is None:
-        process.mailbox = deque((envelope,))
+        made = deque((envelope,))
+        if process.mailbox is None:
+            process.mailbox = made
+        else:  # garbage was collected just now, and a finalizer has sent something
+            process.mailbox.append(envelope)
     else:
         process.mailbox.append(envelope)
         if process.behaviour.max_mailbox is not None and len(process.mailbox) > process.behaviour.max_mailbox:

@@ -132,6 +132,7 @@ def _turns(process: Process, end: float, context: Context) -> None:
                     answer(process, request, result)
                     if not settle(process, envelope, result):
                         return
+                    result = None  # a Reply that nobody keeps fails its caller now, and not a handler later
                     mailbox = process.mailbox
                 left -= 1
                 # The next message gets a fresh one.
@@ -147,6 +148,7 @@ def _turns(process: Process, end: float, context: Context) -> None:
                 rest(process)
             if changed or not shared or not queue or monotonic() >= end:
                 return
+            envelope = args = None  # type: ignore[assignment]  # the next process need not keep them alive
             process = queue[0]
             if process.status != QUEUED or process.context is not base:
                 return

@@ -31,7 +31,6 @@ from typing import (
 
 from regrow.kernel.errors import InvalidSpec
 from regrow.kernel.names import check_name
-from regrow.kernel.process import Behaviour
 
 __all__ = [
     "BRUTAL_KILL",
@@ -124,8 +123,6 @@ class ChildSpec(Generic[T_co]):
     debug: tuple[str, ...] = ()
     template: ChildSpec[T_co] | None = field(default=None, init=False, repr=False, compare=False)
     """Of a spec that was made from another one by giving it arguments: that one, which its kin share."""
-    plain: Behaviour | None = field(default=None, init=False, repr=False, compare=False)
-    """Of the spec that a server class keeps: its behaviour, if there is nothing to a start but the arguments."""
 
     def __post_init__(self) -> None:
         self._check_id()
@@ -252,7 +249,6 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
     new.timeout = spec.timeout
     new.debug = spec.debug
     new.template = spec
-    new.plain = None
     new.__class__ = ChildSpec
     made: ChildSpec[T] = new
     return made

@@ -3,8 +3,10 @@
 Each takes what its handler takes, so it is compiled from one of the two texts below with the handler's own parameters
 in it, as a dataclass gets its ``__init__``. One with ``*args, **kwargs`` would pack what it is given and unpack it
 again, a third of what a call costs; and so wrong arguments are refused by the line that gives them, before anything
-is sent. In the texts ``$parameters`` stands for ``/, cell, mark=_defaults['mark']``, say, ``$passed`` for
-``, cell, mark``, and ``$args, $kwargs`` for ``(cell, mark), NO_KEYWORDS``, which is what an envelope holds.
+is sent. (What a decorator's ``*args`` takes is seen only in the server.)
+
+In the texts ``$parameters`` stands for ``/, cell, mark=_defaults['mark']``, say, ``$passed`` for ``, cell, mark``, and
+``$args, $kwargs`` for ``(cell, mark), NO_KEYWORDS``, which is what an envelope holds.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import functools
 import re
 from asyncio import _get_running_loop
-from collections import deque
 from collections.abc import Callable
 from inspect import Parameter
 from inspect import signature as signature_of
@@ -45,7 +46,9 @@ __all__ = ["Named", "calling", "casting", "refuse_another_kind"]
 UNRESOLVED = -1
 EMPTY = Parameter.empty
 POSITIONAL_ONLY, KEYWORD_ONLY = Parameter.POSITIONAL_ONLY, Parameter.KEYWORD_ONLY
+POSITIONAL_OR_KEYWORD = Parameter.POSITIONAL_OR_KEYWORD
 VAR_POSITIONAL, VAR_KEYWORD = Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD
+SELF = Parameter("self", POSITIONAL_ONLY)
 
 
 class Named:
@@ -129,24 +132,22 @@ def message(self, $parameters):
         run = sending(process, function, name, "cast")
     elif rt.current is not None and rt.current.status >= EXITING:
         who_asks(rt)
-    status, mailbox = process.status, process.mailbox
-    # ``put``, written out for one that waits for its turn, and for one at rest.
+    envelope = (run, $args, $kwargs, None)
+    status, mailbox, spare = process.status, process.mailbox, rt.spare
+    # ``put``, written out for one that waits for its turn, and for one at rest. Nothing is made here between a look at
+    # the process and what follows from it: that might collect garbage, and so run a finalizer that sends a message.
     if status == QUEUED and mailbox is not None and process.behaviour.max_mailbox is None:
-        mailbox.append((run, $args, $kwargs, None))
-    elif status == IDLE:
-        mailbox = rt.spare
-        if mailbox is None:
-            mailbox = deque()
-        else:
-            rt.spare = None
-        mailbox.append((run, $args, $kwargs, None))
-        process.mailbox = mailbox
+        mailbox.append(envelope)
+    elif status == IDLE and spare is not None:
+        rt.spare = None
+        process.mailbox = spare
         process.status = QUEUED
+        spare.append(envelope)
         rt.run_queue.append(process)
         if not rt.armed:
             rt.arm()
     elif status != DEAD:
-        put(process, (run, $args, $kwargs, None))
+        put(process, envelope)
 """)
 
 WHAT_THEY_USE = {
@@ -164,7 +165,6 @@ WHAT_THEY_USE = {
     "_get_running_loop": _get_running_loop,
     "_getframe": _getframe,
     "conclude": conclude,
-    "deque": deque,
     "exception": exception,
     "inline_returned": inline_returned,
     "monotonic": monotonic,
@@ -221,9 +221,10 @@ def _address_of(kind: type[Any]) -> tuple[str, str]:
 
 
 class Signature(NamedTuple):
-    """The parameters of a handler after its own self: their names, and what stands in a text for its four places."""
+    """The parameters of a handler: their names, what the handle is called, and what stands in the places of a text."""
 
-    names: tuple[str, ...]
+    taken: tuple[str, ...]
+    own: str
     parameters: str
     passed: str
     args: str
@@ -232,23 +233,23 @@ class Signature(NamedTuple):
 
 def _compiled(text: Text, function: Callable[..., Any], **own: Any) -> Callable[..., Any]:
     """The method that *text* says, for the handler *function*."""
-    parameters = _parameters_of(function)
-    signature = _signature(parameters)
+    first, *parameters = _parameters_of(function)
+    signature = _signature(first, parameters)
     used = WHAT_THEY_USE | own | {"function": function}
-    space = {_free(name, signature.names): value for name, value in used.items()}
+    space = {_free(name, signature.taken): value for name, value in used.items()}
     space["_defaults"] = {each.name: each.default for each in parameters}
     space["__name__"] = __name__
     exec(_code(text, signature), space)
     wrap: Callable[[Any], Callable[..., Any]] = functools.wraps(function)
-    return wrap(space[_free("message", signature.names)])
+    return wrap(space[_free("message", signature.taken)])
 
 
 @functools.cache
 def _code(text: Text, signature: Signature) -> CodeType:
     """The code that makes the method: handlers with the same parameters share it, and none of them is in it."""
-    source = text.text
-    for name in signature.names:  # what the text calls by the name of a parameter gets another one
-        source = re.sub(rf"(?<![\w.$\"]){name}\b", _free(name, signature.names), source)
+    source = re.sub(r"(?<![\w.])self\b", "$own", text.text)
+    for name in signature.taken:  # what the text calls by the name of a parameter gets another one
+        source = re.sub(rf"(?<![\w.$\"]){name}\b", _free(name, signature.taken), source)
     filled = Template(source).substitute(signature._asdict())
     return compile("\n" * (text.line - 1) + filled, __file__, "exec")
 
@@ -260,18 +261,23 @@ def _free(name: str, taken: tuple[str, ...]) -> str:
 
 
 def _parameters_of(function: Callable[..., Any]) -> list[Parameter]:
-    """What *function* takes after its self: itself, and not what it says that it stands for."""
+    """What *function* takes: itself, and not what it says that it stands for."""
     if isinstance(function, FunctionType):
         bare = FunctionType(
             function.__code__, function.__globals__, None, function.__defaults__, function.__closure__
         )
         bare.__kwdefaults__ = function.__kwdefaults__
         function = bare
-    first, *others = signature_of(function, follow_wrapped=False).parameters.values()
-    return [first, *others] if first.kind is VAR_POSITIONAL else others
+    try:
+        found = list(signature_of(function, follow_wrapped=False).parameters.values())
+    except ValueError:  # of a decorator that is written in C
+        found = []
+    if not found or found[0].kind in (KEYWORD_ONLY, VAR_KEYWORD):
+        return [SELF, Parameter("args", VAR_POSITIONAL), Parameter("kwargs", VAR_KEYWORD)]
+    return found if found[0].kind is not VAR_POSITIONAL else [SELF, *found]
 
 
-def _signature(parameters: list[Parameter]) -> Signature:
+def _signature(first: Parameter, parameters: list[Parameter]) -> Signature:
     made: list[str] = []
     passed: list[str] = []
     args: list[str] = []
@@ -291,10 +297,18 @@ def _signature(parameters: list[Parameter]) -> Signature:
             passed.append(f", {stars}{name}")
             (kwargs if kind is VAR_KEYWORD else args).append(f"{stars}{name}, ")
     names = tuple(each.name for each in parameters)
+    if first.kind is POSITIONAL_OR_KEYWORD and any(each.kind is VAR_KEYWORD for each in parameters):
+        made.remove("/")  # else the ``**`` would take what is given by the name of the handler's own self
+        own = first.name
+    else:
+        own = _free("self", names)
+        made = made if "/" in made else [*made, "/"]
+    taken = (*names, own)
     return Signature(
-        names,
-        ", ".join(made if "/" in made else [*made, "/"]),
+        taken,
+        own,
+        ", ".join(made),
         "".join(passed),
         f"({''.join(args)})",
-        f"{{{''.join(kwargs)}}}" if kwargs else _free("NO_KEYWORDS", names),
+        f"{{{''.join(kwargs)}}}" if kwargs else _free("NO_KEYWORDS", taken),
     )

@@ -177,9 +177,6 @@ def spec_of(server: type[Any]) -> ChildSpec[Any]:
             type="supervisor" if getattr(server, "_is_supervisor", False) else "worker",
             **{key: header[key] for key in SPEC_KEYS if key in header},
         )
-        behaviour = behaviour_of(server)
-        if behaviour.name_for is None and found.restart != "temporary" and not found.significant:
-            object.__setattr__(found, "plain", behaviour)
     return found
 
 

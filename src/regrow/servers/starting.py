@@ -129,14 +129,14 @@ def launch_here(
     if process is None:
         process = Process(rt, behaviour, parent.pid, parent.context, STARTING)
         rt.processes[process.pid] = process
+        if rt.listeners:
+            told_of(process)
         extra = parent.extra
         if extra is not None and extra.links is not None:  # as ``link_child``
             process.linked = True
             extra.links[process.pid] = process
         else:
             signals.link_child(parent, process)
-        if rt.listeners:
-            told_of(process)
     if not rt.slice_armed:
         rt.arm_slice()
     before = rt.current

@@ -63,31 +63,20 @@ def begin_child(
     """The same, as far as it goes at once: a server that has started already, or the steps that are left."""
     if _attendants and attended:
         return _attended(me, spec, extra_arguments, known)
-    start: Any = spec.start
-    template = spec.template
-    if (
-        template is not None
-        and template.plain is not None
-        and not extra_arguments
-        and me.runtime.inline == "on"
-        and me.status in ON_STACK
-        and exception() is None
-    ):
-        try:
-            made = launch_here(me, template.plain, start, spec.args, spec.kwargs)
-        except StartError:
-            raise
-        except BaseException as error:
-            raise _failure(me, error) from None
-        return made if type(made) is Process else _launched(me, start, made)
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
+    start: Any = spec.start
     behaviour: Behaviour | None = getattr(start, "_regrow_behaviour", None)
     if behaviour is None or behaviour.kind is not start:  # it was not started before, or is no server
         if not (isinstance(start, type) and issubclass(start, GenServer)):
             return _run_alone(me, spec, args, known)
         behaviour = behaviour_of(start)
+    # Most starts need nothing of ``launch`` but what it comes to.
+    plain = spec.name is None and behaviour.name_for is None and not spec.debug
     try:
-        made = launch(behaviour, start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
+        if plain and me.status in ON_STACK and me.runtime.inline == "on" and exception() is None:
+            made = launch_here(me, behaviour, start, args, spec.kwargs, spec.timeout)
+        else:
+            made = launch(behaviour, start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
     except StartError:
         raise
     except BaseException as error:
