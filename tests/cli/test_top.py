@@ -100,6 +100,14 @@ async def test_an_answer_that_comes_while_it_closes_is_no_error() -> None:
         await top._look()
 
 
+async def test_a_second_that_falls_into_its_opening_or_closing_is_no_error() -> None:
+    async with shown(FakeProgram()) as (top, _):
+        await top.query_one(ProcessTable).remove()  # the views come and go one by one
+        top._say()
+        await top.switcher.remove()
+        top._say()
+
+
 async def test_a_wider_terminal_shows_more_columns_and_the_charts() -> None:
     program = FakeProgram()
     async with shown(program, size=(140, 40)) as (top, pilot):

@@ -207,6 +207,8 @@ class Top(App[None]):
 
     def _say(self) -> None:
         base = self.screen_stack[0]
+        if not base.query(ContentSwitcher) or not base.query(f"#{self.view_name}"):
+            return  # an answer, or the second, has come while it opens or closes
         silent = monotonic() - self._answered
         program = title(
             self.source.program,
@@ -221,7 +223,7 @@ class Top(App[None]):
             "#views": self._views(),
         }
         for name, text in lines.items():
-            for line in base.query(name).results(Static):  # none while it closes: an answer may come then
+            for line in base.query(name).results(Static):  # they go one by one when it closes
                 line.update(text)
         base.set_class(self.lost is not None, "lost")
 
