@@ -147,7 +147,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         ``MaxChildren`` and ``StartIgnored`` are kinds of it. While a child's ``init`` is under way, the
         supervisor does nothing else. Elixir: ``DynamicSupervisor.start_child/2``.
         """
-        spec = child if type(child) is ChildSpec else to_spec(child)
+        spec = child if isinstance(child, ChildSpec) else to_spec(child)
         if spec.significant:
             require_insignificant(spec)
         started: Coroutine[Any, Any, Any] = self._start_child(spec)
