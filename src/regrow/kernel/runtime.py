@@ -91,9 +91,8 @@ class Runtime:
         self.alert = False  # see heed
         self.run_queue: deque[Process] = deque()
         self.armed = False
-        self.spare: deque[Envelope] | None = (
-            None  # the mailbox of who came to rest last: the next to need one takes it
-        )
+        # The mailbox of who came to rest last: the next to need one takes it.
+        self.spare: deque[Envelope] | None = None
         self.outbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # signals on their way
         self.delivering = False
         self.expiries: dict[float, Expiries] = {}

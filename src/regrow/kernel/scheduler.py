@@ -123,9 +123,8 @@ def _turns(process: Process, end: float, context: Context) -> None:
                     result = None
                     request = None
                 if result is not None or request is not None or process.status != RUNNING:
-                    rt.current = (
-                        None  # whatever comes now, of a first step say, it is not the process's own doing
-                    )
+                    # Whatever comes now, of a first step say, it is not the process's own doing.
+                    rt.current = None
                     if type(result) is CoroutineType:
                         _go_on(process, result, envelope)
                         return
