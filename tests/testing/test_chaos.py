@@ -439,11 +439,11 @@ async def test_nothing_stays_of_a_storm_that_is_cancelled() -> None:
         assert process.info(clerk).status == "suspended"  # type: ignore[union-attr]  # it lives
         assert process.info(busy).mailbox_length == 1  # type: ignore[union-attr]  # it lives
         assert process.info(second).mailbox_length == 1  # type: ignore[union-attr]  # it lives
-        assert len(starts._attendants) == 3
+        assert len(starts.attendants) == 3
         raging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await raging
-        assert starts._attendants == ()
+        assert starts.attendants == ()
         assert runtime().listeners == listeners
         await third.start_child(Worker)
         assert (await sys.get_status(clerk)).status == "running"
@@ -498,7 +498,7 @@ async def test_a_second_storm_in_the_same_tree_is_refused() -> None:
                     match=rf"a storm is on already below {one}, whose tree overlaps that of {two}: each",
                 ):
                     await chaos(two, seconds=1)
-                assert len(starts._attendants) == 1
+                assert len(starts.attendants) == 1
             assert runtime().listeners == listeners
         assert (await chaos(team, seed=1, faults=3)).ok
 
@@ -566,7 +566,7 @@ async def test_what_cant_be_is_refused() -> None:
         await storm
         with pytest.raises(RuntimeError, match="has been run already"):
             await storm
-        assert starts._attendants == ()
+        assert starts.attendants == ()
 
 
 async def test_a_storm_needs_no_task_and_tells_of_each_fault_as_it_is_done() -> None:

@@ -38,7 +38,7 @@ async def shop() -> AsyncIterator[None]:
         yield
     finally:
         await application.stop(Shop)
-    assert starts._attendants == ()
+    assert starts.attendants == ()
 
 
 def request(events: list[dict[str, Any]] | None = None, **arguments: Any) -> Request:
@@ -69,7 +69,7 @@ async def test_what_cant_be_is_refused_also_what_only_the_beginning_of_the_storm
         ):
             with pytest.raises(Refused, match=complaint):
                 await chaos_command(request(**arguments))
-            assert starts._attendants == ()
+            assert starts.attendants == ()
 
 
 @pytest.mark.parametrize("bug", [TypeError("a bug"), ValueError("a bug")])

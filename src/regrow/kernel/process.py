@@ -169,7 +169,6 @@ class Behaviour:
         "boot",
         "children",
         "format_status",
-        "handle",
         "handle_continue",
         "handle_info",
         "kind",
@@ -199,7 +198,6 @@ class Behaviour:
     ) -> None:
         self.name = name
         self.kind = kind
-        self.handle: type[Any] | None = None  # the class of the handles of its processes, once there are some
         self.boot = boot
         self.handle_info = handle_info
         self.handle_continue = handle_continue

@@ -17,7 +17,7 @@ from regrow.kernel.runtime import runtime
 from regrow.servers.calls import Call, Cast, Client, Declared
 from regrow.servers.messages import Named, calling, casting
 
-__all__ = ["handle_by_name", "handle_class", "handle_of", "handle_to", "patient"]
+__all__ = ["Blank", "handle_by_name", "handle_class", "handle_of", "patient"]
 
 
 class Handle:
@@ -130,7 +130,7 @@ def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
     return found
 
 
-class _Blank(Handle):
+class Blank(Handle):
     """A handle while it is made: it can be written to, and is one of its server's from the moment it is done."""
 
     __slots__ = ()
@@ -141,7 +141,7 @@ class _Blank(Handle):
 
 
 def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
-    handle: Any = _Blank()
+    handle: Any = Blank()
     handle._target = target
     handle._timeout = timeout
     handle.__class__ = kind
@@ -151,21 +151,6 @@ def new(kind: type[Any], target: Any, timeout: Any = ...) -> Any:
 def handle_of(server: type[Any], process: Process) -> Any:
     """A handle that means this very process."""
     return new(handle_class(server), process)
-
-
-def handle_to(process: Process) -> Any:
-    """A handle that means this very server."""
-    # As ``handle_of``, written out: every start of a child ends with it.
-    behaviour = process.behaviour
-    kind = behaviour.handle
-    if kind is None:
-        server: Any = behaviour.kind
-        kind = behaviour.handle = handle_class(server)
-    handle: Any = _Blank()
-    handle._target = process
-    handle._timeout = ...
-    handle.__class__ = kind
-    return handle
 
 
 def handle_by_name(server: type[Any], name: Any) -> Any:

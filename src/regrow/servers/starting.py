@@ -20,7 +20,6 @@ from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError
 from regrow.kernel.names import check_name, claim, find
 from regrow.kernel.process import (
     EXITING,
-    IDLE,
     ON_STACK,
     RUNNING,
     STARTING,
@@ -30,11 +29,11 @@ from regrow.kernel.process import (
     Request,
 )
 from regrow.kernel.reasons import KILLED, NORMAL, strip
-from regrow.kernel.spawning import born, told_of
+from regrow.kernel.spawning import born
 from regrow.kernel.steps import Prepared, discard, start_steps
 from regrow.servers.debugging import install_by_name
 
-__all__ = ["StartResult", "Starting", "launch"]
+__all__ = ["StartResult", "Starting", "begun", "boot_server", "failed", "launch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,66 +107,41 @@ def launch(
         process.more().boot = partial(_boot_from_queue, process, start, args, kwargs)
         rt.schedule(process)
         return _started(process, future, timeout)
-    return launch_here(parent, behaviour, start, args, kwargs, timeout, process)
+    return _launch_here(process, start, args, kwargs, timeout)
 
 
-def launch_here(
-    parent: Process,
-    behaviour: Behaviour,
+def _launch_here(
+    process: Process,
     start: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    timeout: float | None = None,
-    process: Process | None = None,
+    timeout: float | None,
 ) -> Process | Starting:
-    """Start a server on the stack of its starter, as far as that goes.
-
-    Without a *process* that is born already, it is the linked child of the server *parent*, whose plain code runs. Most
-    starts are no more than that, and come here at once.
-    """
-    rt = parent.runtime
-    if process is None:
-        process = Process(rt, behaviour, parent.pid, parent.context, STARTING)
-        rt.processes[process.pid] = process
-        if rt.listeners:
-            told_of(process)
-        extra = parent.extra
-        if extra is not None and extra.links is not None:  # as ``link_child``
-            process.linked = True
-            extra.links[process.pid] = process
-        else:
-            signals.link_child(parent, process)
-    if not rt.slice_armed:
-        rt.arm_slice()
-    before = rt.current
-    rt.current = process
+    """Start the server of *process*, which is born, on the stack of its starter, as far as that goes."""
+    rt = process.runtime
+    rt.arm_slice()
+    before, rt.current = rt.current, process
     try:
-        context = process.context.copy()
-        # Each way says the least that it can: to unpack takes longer than to call.
-        if kwargs:
-            server = context.run(start, *args, **kwargs)
-        elif len(args) == 1:
-            server = context.run(start, args[0])
-        else:
-            server = context.run(start, *args)
-        process.server = server
-        boot = behaviour.boot
-        result = None if boot is None else context.run(_boot, process, boot, server)
+        result = process.context.copy().run(_create, process, start, args, kwargs)
     except BaseException as error:
         rt.current = before
-        failure = _failure(process, error)
+        failure = failed(process, error)
         raise failure from failure.__cause__
     rt.current = before
+    return begun(process, result, timeout)
+
+
+def begun(
+    process: Process, result: Coroutine[Any, Any, Any] | None, timeout: float | None
+) -> Process | Starting:
+    """The server of *process* is made, and its ``init`` gave *result*: it is done, or goes on by itself."""
     if result is not None:
         starting = _started(process, _acknowledgement(process), timeout)
         _go_on(process, result)
         return starting
-    if process.extra is None and process.mailbox is None:
-        process.status = IDLE
-    elif process.status >= EXITING:
-        raise _failure(process, None)
-    else:
-        _ready(process)
+    if process.status >= EXITING:
+        raise failed(process, None)
+    _ready(process)
     return process
 
 
@@ -175,10 +149,11 @@ def _create(process: Process, start: Callable[..., Any], args: Any, kwargs: Any)
     """Runs as the new process: make the state, and let it set itself up."""
     process.server = server = start(*args, **kwargs)
     boot = process.behaviour.boot
-    return None if boot is None else _boot(process, boot, server)
+    return None if boot is None else boot_server(process, boot, server)
 
 
-def _boot(process: Process, boot: Callable[[Any], Any], server: Any) -> Coroutine[Any, Any, Any] | None:
+def boot_server(process: Process, boot: Callable[[Any], Any], server: Any) -> Coroutine[Any, Any, Any] | None:
+    """Run the ``init`` of a *server* that has one."""
     result = boot(server)
     if result is not None and type(result) is not CoroutineType:
         raise _bad_result(process, result)
@@ -229,7 +204,7 @@ def _booted(process: Process, result: Any, error: BaseException | None) -> None:
     future = extra.starter
     assert future is not None
     if error is not None or process.status >= EXITING:
-        failure = _failure(process, error)
+        failure = failed(process, error)
         if death.is_outlived(
             process
         ):  # a supervisor, killed: when its children are gone ``finish`` tells the starter
@@ -253,7 +228,7 @@ def _ready(process: Process) -> None:
         scheduler.rest(process)
 
 
-def _failure(process: Process, error: BaseException | None) -> BaseException:
+def failed(process: Process, error: BaseException | None) -> BaseException:
     """End a process whose start failed, and give the exception for its starter."""
     reason: object
     failure: BaseException

@@ -29,27 +29,25 @@ all children are told at the same time, and it ends when the last of them is gon
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from logging import DEBUG
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
 from regrow.kernel.compaction import compact, is_due
-from regrow.kernel.errors import InvalidFlags, MaxChildren, StartError, StartIgnored
-from regrow.kernel.process import Pid, Process
+from regrow.kernel.errors import InvalidFlags, StartError, StartIgnored
+from regrow.kernel.process import Pid
 from regrow.kernel.reasons import is_clean
 from regrow.servers.calls import call, client
 from regrow.servers.child_spec import ChildSpec, with_arguments
 from regrow.servers.gen_server import GenServer
-from regrow.servers.handles import handle_to
 from regrow.servers.options import ClassKeywords
 from regrow.supervision import events
-from regrow.supervision.base import BaseSupervisor
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
+from regrow.supervision.dynamic_starts import DynamicStarts
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
-from regrow.supervision.reports import MAX_RESTARTS, Report, logger, report
+from regrow.supervision.reports import MAX_RESTARTS, Report, report
 from regrow.supervision.shutdown import stop_together
-from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec, without_arguments
-from regrow.supervision.starts import Started, begin_child, shown, start_child
+from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec
+from regrow.supervision.starts import shown, start_child
 from regrow.supervision.starts_by_init import StartsByInit
 from regrow.supervision.stepwise import Stepwise, drive
 
@@ -73,7 +71,7 @@ class DynamicKeywords(DynamicFlags, ClassKeywords, total=False):
     """What the header of a ``DynamicSupervisor`` class takes."""
 
 
-class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # the starts are typed there
+class DynamicSupervisor(StartsByInit, DynamicStarts):  # type: ignore[misc]  # the starts are typed there
     """A supervisor of children that come and go. Elixir: ``DynamicSupervisor``.
 
     Flags, all optional, in the class header or at the start: ``max_restarts`` in ``max_seconds`` (3 in 5 seconds),
@@ -105,12 +103,6 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     def __init_subclass__(cls, **keywords: Unpack[DynamicKeywords]) -> None:
         super().__init_subclass__(**keywords)
 
-    # A child's spec, or the template that it has in common with others, and then its own arguments beside it: two
-    # objects less that the garbage collector has to look at, for each of a hundred thousand children.
-    _table: dict[Pid, ChildSpec[Any]]
-    _arguments: dict[Pid, tuple[Any, ...]]
-    _restarting: dict[Pid, ChildSpec[Any]]
-    _kept: ChildSpec[Any] | None = None
     _history: dict[Pid, tuple[int, object]]  # of who was restarted: how often, and why the last one ended
 
     def __init__(self, *args: Any, **flags: Unpack[DynamicFlags]) -> None:
@@ -205,6 +197,7 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
         self._table = {}
         self._arguments = {}
         self._restarting = {}
+        self._plain = {}
         self._history = {}
         if self._has_init:
             self._take_over((yield from self._run_init()))
@@ -220,67 +213,10 @@ class DynamicSupervisor(StartsByInit, BaseSupervisor):  # type: ignore[misc]  # 
     def _checked(cls, flags: Flags) -> Flags:
         return require_dynamic(flags)
 
-    @call(timeout=None, raises=StartError)
-    def _start_child(self, spec: ChildSpec[Any]) -> Any:
-        limit = self._flags.max_children
-        if limit is not None and len(self._table) + len(self._restarting) >= limit:
-            raise MaxChildren(limit)
-        try:
-            begun = begin_child(self._me, spec, self._flags.extra_arguments, self._table)
-        except StartError as error:
-            self._refused(spec, error)
-            raise
-        if type(begun) is not Process:
-            return drive(self._go_on_starting(spec, begun))
-        self._add(spec, begun.pid)
-        return handle_to(begun)
-
-    def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
-        try:
-            started = yield from steps
-        except StartError as error:
-            self._refused(spec, error)
-            raise
-        self._add(spec, started.pid)
-        return started.answer
-
-    def _refused(self, spec: ChildSpec[Any], error: StartError) -> None:
-        if not isinstance(error, StartIgnored):
-            events.child_start_failed(self._me, spec, None, error.reason)
-
-    def _add(self, spec: ChildSpec[Any], pid: Pid) -> None:
-        self._enter(pid, self._without_arguments(spec) if spec.restart == "temporary" else spec)
-        if self._me.runtime.listeners:
-            events.child_started(self._me, spec, pid)
-        if logger.isEnabledFor(DEBUG):
-            self._report("progress", spec, pid, None)
-
-    def _enter(self, pid: Pid, spec: ChildSpec[Any]) -> None:
-        template = spec.template
-        if template is None or spec.kwargs:
-            self._table[pid] = spec
-        else:
-            self._table[pid] = template
-            if spec.args:
-                self._arguments[pid] = spec.args
-
     def _spec_of(self, pid: Pid) -> ChildSpec[Any]:
         """The spec of a child that runs, its arguments included. KeyError for anybody else."""
         spec, args = self._table[pid], self._arguments.get(pid)
         return spec if args is None else with_arguments(spec, args, {})
-
-    def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
-        """What has to be known of a child that is never started again; children of a kind share it."""
-        kept = self._kept
-        if (
-            kept is None
-            or kept.start is not spec.start
-            or kept.shutdown != spec.shutdown
-            or kept.type != spec.type
-            or kept.modules != spec.modules
-        ):
-            kept = self._kept = without_arguments(spec)
-        return kept
 
     @call(timeout=None, raises=ChildNotFound)
     def _terminate_child(self, pid: Pid) -> Any:

@@ -17,11 +17,10 @@ import inspect
 import threading
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from sys import exception
 from typing import Any
 
 from regrow.kernel.errors import Ignore, ProcessExit, StartError, StartIgnored
-from regrow.kernel.process import EXITING, ON_STACK, Behaviour, Pid, Process
+from regrow.kernel.process import EXITING, Behaviour, Pid, Process
 from regrow.kernel.reasons import strip
 from regrow.kernel.signals import kill, link
 from regrow.kernel.steps import Prepared
@@ -30,7 +29,7 @@ from regrow.servers.behaviour import behaviour_of
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.servers.handles import handle_of
-from regrow.servers.starting import Starting, StartResult, launch, launch_here
+from regrow.servers.starting import Starting, StartResult, launch
 from regrow.supervision.errors import BadStart
 from regrow.supervision.exits import queued_exits
 from regrow.supervision.stepwise import Stepwise
@@ -61,7 +60,7 @@ def begin_child(
     attended: bool = True,
 ) -> Process | Stepwise[Started]:
     """The same, as far as it goes at once: a server that has started already, or the steps that are left."""
-    if _attendants and attended:
+    if attendants and attended:
         return _attended(me, spec, extra_arguments, known)
     args = (*extra_arguments, *spec.args) if extra_arguments else spec.args
     start: Any = spec.start
@@ -70,18 +69,13 @@ def begin_child(
         if not (isinstance(start, type) and issubclass(start, GenServer)):
             return _run_alone(me, spec, args, known)
         behaviour = behaviour_of(start)
-    # Most starts need nothing of ``launch`` but what it comes to.
-    plain = spec.name is None and behaviour.name_for is None and not spec.debug
     try:
-        if plain and me.status in ON_STACK and me.runtime.inline == "on" and exception() is None:
-            made = launch_here(me, behaviour, start, args, spec.kwargs, spec.timeout)
-        else:
-            made = launch(behaviour, start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
+        made = launch(behaviour, start, args, spec.kwargs, me, spec.name, spec.timeout, spec.debug)
     except StartError:
         raise
     except BaseException as error:
-        raise _failure(me, error) from None
-    return made if type(made) is Process else _launched(me, start, made)
+        raise failure_of(me, error) from None
+    return made if type(made) is Process else waited_for(me, start, made)
 
 
 def _steps(begun: Process | Stepwise[Started]) -> Stepwise[Started]:
@@ -98,7 +92,7 @@ def _attended(
         return (yield from _steps(begin_child(me, spec, extra_arguments, known, attended=False)))
 
     steps = unattended()
-    for attendant in _attendants:
+    for attendant in attendants:
         steps = attendant(me, spec, steps)
     return steps
 
@@ -107,20 +101,20 @@ Attendant = Callable[[Process, ChildSpec[Any], Stepwise[Started]], Stepwise[Star
 """Gets the supervisor, the spec and the steps of a start, and gives the steps that are taken in their place."""
 
 # Of all runtimes: every start looks at it, so it has to be quick to look at.
-_attendants: tuple[Attendant, ...] = ()
+attendants: tuple[Attendant, ...] = ()
 _changing = threading.Lock()
 
 
 def attend_starts(attendant: Attendant) -> Callable[[], None]:
     """Let *attendant* stand by each start of a child, on every event loop; gives what sends it away again."""
-    global _attendants
+    global attendants
     with _changing:
-        _attendants = (*_attendants, attendant)
+        attendants = (*attendants, attendant)
 
     def leave() -> None:
-        global _attendants
+        global attendants
         with _changing:
-            _attendants = tuple(each for each in _attendants if each is not attendant)
+            attendants = tuple(each for each in attendants if each is not attendant)
 
     return leave
 
@@ -136,7 +130,8 @@ def _run_alone(
         raise
 
 
-def _launched(me: Process, server: type[GenServer], made: Starting) -> Stepwise[Started]:
+def waited_for(me: Process, server: type[GenServer], made: Starting) -> Stepwise[Started]:
+    """The steps that are left of a server's start that is under way."""
     try:
         process: Process = yield made
     except StartError:
@@ -146,7 +141,7 @@ def _launched(me: Process, server: type[GenServer], made: Starting) -> Stepwise[
             kill(made.process)
         raise
     except BaseException as error:
-        raise _failure(me, error) from None
+        raise failure_of(me, error) from None
     handle = handle_of(server, process)
     return Started(process.pid, handle, handle)
 
@@ -163,11 +158,11 @@ def _run_function(
     except Ignore:
         raise StartIgnored from None
     except BaseException as error:
-        raise _failure(me, error) from None
+        raise failure_of(me, error) from None
     return _accepted(me, made, known)
 
 
-def _failure(me: Process, error: BaseException) -> BaseException:
+def failure_of(me: Process, error: BaseException) -> BaseException:
     """What a start that raised ``error`` comes to: a ``StartError``, unless the supervisor itself has to go."""
     if me.status >= EXITING:
         return error

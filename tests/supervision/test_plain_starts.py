@@ -1,0 +1,346 @@
+"""The short way of a start is the usual way: whatever a child does in its start, it comes to the same by both."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import re
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from regrow import process
+from regrow.kernel.errors import Ignore, StartError, Stop
+from regrow.kernel.events import attach, detach
+from regrow.kernel.process import Process, new_pid
+from regrow.kernel.reasons import KILL
+from regrow.kernel.runtime import runtime
+from regrow.servers.calls import call, cast
+from regrow.servers.child_spec import ChildSpec
+from regrow.servers.gen_server import GenServer
+from regrow.supervision import dynamic_starts, starts
+from regrow.supervision.dynamic_supervisor import DynamicSupervisor
+from tests.supervision.servers import Boom, ended
+from tests.waiting import turns
+
+VALUE = ContextVar[str]("VALUE")
+Act = Callable[..., Any]
+
+
+class Child(GenServer):
+    """Does in its start what it is given."""
+
+    def __init__(self, act: Act = lambda _: None, *more: Any) -> None:
+        self.done: list[str] = []
+        self.more = more
+        act(self)
+
+    def handle_continue(self, term: object) -> None:
+        self.done.append(f"continued with {term}")
+
+    def handle_info(self, message: object) -> None:
+        self.done.append(f"got {message}")
+
+    @call
+    def state(self) -> tuple[list[str], int]:
+        return self.done, len(self.more)
+
+    @cast
+    def crash(self) -> None:
+        raise Boom
+
+
+class WithInit(Child):
+    def init(self) -> Any:
+        self.done.append("init")
+        return self.more[0](self) if self.more else None
+
+
+class Temporary(Child, restart="temporary"): ...
+
+
+class Trapping(Child, trap_exits=True):
+    def terminate(self, reason: object) -> None:
+        pass
+
+
+def fail(_: Any) -> None:
+    raise Boom("in its start")
+
+
+def ignore(_: Any) -> None:
+    raise Ignore
+
+
+def stop(_: Any) -> None:
+    raise Stop("enough")
+
+
+def kill_itself(_: Any) -> None:
+    process.exit(process.current(), KILL)
+
+
+def exit_itself(_: Any) -> None:
+    process.exit("by itself")
+
+
+def outlive_its_exit(_: Any) -> None:
+    try:
+        process.exit(process.current(), "soon")
+    except BaseException:
+        pass
+
+
+def set_a_variable(_: Any) -> None:
+    VALUE.set("its own")
+
+
+def write_to_itself(_: Any) -> None:
+    process.send(process.current(), "mail")
+
+
+def link_another(_: Any) -> None:
+    process.spawn_link(asyncio.sleep, 3600)
+
+
+def nothing(_: Any) -> None:
+    pass
+
+
+def go_on(child: Any) -> None:
+    child.continue_with("more")
+
+
+async def wait(_: Any) -> None:
+    await asyncio.sleep(0)
+
+
+async def wait_and_fail(_: Any) -> None:
+    await asyncio.sleep(0)
+    raise Boom("in its init")
+
+
+def return_something(_: Any) -> int:
+    return 3
+
+
+STARTS: dict[str, ChildSpec[Any]] = {
+    "plain": Child.child_spec(),
+    "with arguments": Child.child_spec(nothing, 2, 3),
+    "with keywords": Child.child_spec(act=nothing),
+    "with too many keywords": Child.child_spec(nonsense=1),  # type: ignore[call-arg]  # that is what it is for
+    "temporary": Temporary.child_spec(nothing, 2),
+    "trapping exits": Trapping.child_spec(nothing),
+    "fails": Child.child_spec(fail),
+    "ignores": Child.child_spec(ignore),
+    "stops": Child.child_spec(stop),
+    "kills itself": Child.child_spec(kill_itself),
+    "exits": Child.child_spec(exit_itself),
+    "swallows its exit": Child.child_spec(outlive_its_exit),
+    "sets a variable": Child.child_spec(set_a_variable),
+    "has mail": Child.child_spec(write_to_itself),
+    "has a link": Child.child_spec(link_another),
+    "has an init": WithInit.child_spec(nothing),
+    "init goes on": WithInit.child_spec(nothing, go_on),
+    "init waits": WithInit.child_spec(nothing, wait),
+    "init waits and fails": WithInit.child_spec(nothing, wait_and_fail),
+    "init fails": WithInit.child_spec(nothing, fail),
+    "init ignores": WithInit.child_spec(nothing, ignore),
+    "init returns something": WithInit.child_spec(nothing, return_something),
+}
+
+
+async def come_to(
+    sup: DynamicSupervisor, spec: ChildSpec[Any], caplog: pytest.LogCaptureFixture
+) -> list[Any]:
+    """Start it, let it crash, and tell all that can be seen of it. Processes are told by their order."""
+    me = runtime().processes[process.pid_of(sup)]
+    first = new_pid()
+    told: list[Any] = []
+
+    def note(event: str, fields: dict[str, Any]) -> None:
+        who = {key: fields[key] - first for key in ("pid", "old_pid") if isinstance(fields.get(key), int)}
+        acts = runtime().current
+        told.append(
+            (
+                event,
+                who,
+                str(fields.get("reason")),
+                fields.get("kind"),
+                acts and str(acts.behaviour.name),
+                event == "child.started" and runtime().slice_armed,
+            )
+        )
+
+    attach(note)
+    caplog.clear()
+    try:
+        with caplog.at_level(logging.DEBUG, "regrow.supervisor"):
+            try:
+                child = await sup.start_child(spec)
+            except StartError as error:
+                told.append(("raised", type(error), str(error.reason), type(error.__cause__)))
+            else:
+                told += await _seen(me, child, first)
+                child.crash()
+                told.append(("ended with", str(await ended(child))))
+            await turns()
+            told.append(
+                [
+                    (record.name, record.levelname, re.sub(r"\d+", "N", record.getMessage()))
+                    for record in caplog.records
+                    if f"pid {first + 1})" in record.getMessage()
+                ]
+            )
+    finally:
+        detach(note)
+    told.append(("children", (await sup.count_children()).active))
+    return told
+
+
+async def _seen(me: Process, child: Any, first: int) -> list[Any]:
+    found = me.runtime.processes[process.pid_of(child)]
+    server: Any = me.server
+    return [
+        ("state", await child.state()),
+        ("is one", isinstance(child, Child), child == Child.of(process.pid_of(child)) or type(child)),
+        ("pid", found.pid - first, found.parent == me.pid, found.linked, found.trapping, found.status),
+        ("links", [pid - first if pid > first else "sup" for pid in process.info(child).links]),  # type: ignore[union-attr]  # it lives
+        ("context", found.context is me.context, VALUE in found.context),
+        (
+            "book",
+            server._arguments.get(found.pid),
+            server._table[found.pid].restart,
+            server._table[found.pid].args,
+        ),
+        ("linked by", found.pid in me.more().links),  # type: ignore[operator]  # it has one
+    ]
+
+
+class Ways:
+    """Counts the starts that took the usual way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.usual = 0
+        begin = starts.begin_child
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.usual += 1
+            return begin(*args, **kwargs)
+
+        monkeypatch.setattr(dynamic_starts, "begin_child", counted)
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
+    return Ways(monkeypatch)
+
+
+@pytest.mark.parametrize("about", STARTS)
+async def test_a_start_comes_to_the_same_by_both_ways(
+    about: str, ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime().inline = "on"
+    spec = STARTS[about]
+    kind: Any = spec.start
+    async with DynamicSupervisor.scope(max_restarts=100) as sup:
+        usual = await come_to(sup, spec, caplog)
+    async with DynamicSupervisor.scope(max_restarts=100) as sup:
+        sibling = await sup.start_child(kind)
+        await sup.terminate_child(sibling)
+        ways.usual = 0
+        short = await come_to(sup, spec, caplog)
+    assert short == usual
+    assert ways.usual == ("keywords" in about)
+
+
+async def test_each_class_has_its_short_way_and_specs_that_say_more_have_none(ways: Ways) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        for _ in range(3):
+            await sup.start_child(Child)
+            await sup.start_child(WithInit)
+        assert ways.usual == 2
+        for number in range(3):
+            await sup.start_child(Child.options(name=f"child {number}").child_spec())
+            await sup.start_child(Child.child_spec().replace(restart="transient"))
+        assert ways.usual == 8
+        await sup.start_child(Child)
+        assert ways.usual == 8
+
+
+async def test_where_nothing_runs_on_its_callers_stack_there_is_no_short_way(ways: Ways) -> None:
+    runtime().inline = "off"
+    async with DynamicSupervisor.scope() as sup:
+        for _ in range(3):
+            await sup.start_child(Child)
+        assert ways.usual == 3
+
+
+async def test_a_child_that_is_started_the_short_way_is_restarted_with_its_arguments(ways: Ways) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        one = await sup.start_child(Child.child_spec(nothing, 1, 2, 3))
+        assert ways.usual == 1
+        one.crash()
+        await ended(one)
+        await turns()
+        assert [(await row.child.state())[1] for row in await sup.which_children()] == [0, 3]  # type: ignore[union-attr]  # both run
+
+
+@pytest.mark.behaviour("DS-49")
+async def test_the_arguments_of_a_temporary_child_are_not_kept(ways: Ways) -> None:
+    class Something:
+        def __call__(self, child: Any) -> None: ...
+
+    async def start_one(sup: DynamicSupervisor) -> weakref.ref[Something]:
+        something = Something()
+        await sup.start_child(Temporary.child_spec(something))
+        return weakref.ref(something)
+
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Temporary)
+        kept = await start_one(sup)
+        assert ways.usual == 1
+        await turns()
+        gc.collect()
+        assert kept() is None  # it lives on, and its supervisor does not keep what it was started with
+        assert (await sup.count_children()).active == 2
+
+
+async def test_extra_arguments_hold_for_every_child() -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope(extra_arguments=[nothing, "extra"]) as sup:
+        for _ in range(2):
+            child = await sup.start_child(Child.child_spec("own"))  # type: ignore[arg-type]  # it comes second
+            assert (await child.state())[1] == 2
+
+
+async def test_who_wants_to_end_the_program_in_a_start_ends_it() -> None:
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    told: list[Any] = []
+    loop = asyncio.get_running_loop()
+    call_soon: Any = loop.call_soon
+    loop.call_soon = lambda function, *args, **more: (  # type: ignore[method-assign, assignment]  # what goes on to the loop
+        told.append(args[0])
+        if args and isinstance(args[0], KeyboardInterrupt)
+        else call_soon(function, *args, **more)
+    )
+    try:
+        async with DynamicSupervisor.scope() as sup:
+            await sup.start_child(Child)
+            with pytest.raises(StartError) as failed:
+                await sup.start_child(Child.child_spec(interrupt))
+            assert isinstance(failed.value.reason, KeyboardInterrupt)
+            assert (await sup.count_children()).active == 1
+    finally:
+        loop.call_soon = call_soon  # type: ignore[method-assign]  # as it was
+    assert len(told) == 1
