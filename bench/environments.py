@@ -24,7 +24,7 @@ def environment(name: str, packages: tuple[str, ...], least: tuple[int, int]) ->
     python = home / "bin" / "python"
     mark = home / "holds"
     interpreter = _interpreter(least)
-    wanted = "\n".join([_version(interpreter), *packages])
+    wanted = "\n".join([interpreter, _version(interpreter), *packages])
     if python.exists() and mark.exists() and mark.read_text() == wanted:
         return python
     shutil.rmtree(home, ignore_errors=True)
@@ -52,9 +52,7 @@ def find_elixir() -> str:
 
 
 def _interpreter(least: tuple[int, int]) -> str:
-    """The Python that runs this if it is new enough, else the first one found that is."""
-    if sys.version_info[:2] >= least:
-        return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    """The first Python found that is new enough and can make environments."""
     for each in _candidates(least):
         try:
             found = subprocess.run(
@@ -72,6 +70,11 @@ def _interpreter(least: tuple[int, int]) -> str:
 
 
 def _candidates(least: tuple[int, int]) -> Iterator[str]:
+    """The distribution's own comes first, as Elixir's does. It is built with what the compiler has learnt from a run of
+    it; one that is built by hand, or by pyenv, is not unless somebody asked for that, and is up to a quarter slower.
+    """
+    yield "/usr/bin/python3"
+    yield str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
     minors = [f"{least[0]}.{minor}" for minor in range(least[1], least[1] + 4)]
     for minor in minors:
         if path := shutil.which(f"python{minor}"):

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import (
     WARM_UP,
+    Curve,
     Figure,
     Gate,
     Stopwatch,
@@ -419,19 +420,18 @@ async def flood(n: int) -> Figure:
 
 async def leak(n: int) -> Figure:
     """Memory, in percent over the start, after *n* children have come and gone, a tenth of them at a time."""
-    curve, sup = [], Supervisor()
+    curve, sup = Curve(), Supervisor()
     await sup.terminate_child(await sup.start_child(partial(Counter, 0)))
     start = resident()
-    for wave in range(1, 11):
+    for wave in range(10):
         children = await start_counters(sup, n // 10)
-        high = resident()
+        curve.high(wave)
         for child in children:
             await sup.terminate_child(child)
         del children, child
-        curve.append((wave * n // 10, high / 1e6, resident() / 1e6))
+        curve.low(wave)
     expect("children", len(sup.children), 0)
-    end = curve[-1][2] * 1e6
-    return Figure((end / start - 1) * 100, detail={"start_mb": start / 1e6, "curve_mb": curve})
+    return curve.figure(start, n)
 
 
 quiet("actors")

@@ -19,6 +19,7 @@ import platform
 import resource
 import sys
 import traceback
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -76,6 +77,21 @@ def resident() -> int:
     return pages * resource.getpagesize()
 
 
+def resident_kinds() -> dict[str, float]:
+    """The same in MB, by what it is for: the C library's heap, memory without a name (Python's arenas, large tables),
+    and the files of the program and its libraries.
+    """
+    kinds, kind = dict.fromkeys(("heap_mb", "arenas_mb", "files_mb"), 0.0), "files_mb"
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):  # the head of a mapping, with its name at the end
+            name = words[5] if len(words) > 5 else ""
+            kind = "heap_mb" if name == "[heap]" else "files_mb" if name else "arenas_mb"
+        elif words[0] == "Rss:":
+            kinds[kind] += int(words[1]) * 1024 / 1e6
+    return kinds
+
+
 def trimmed() -> int:
     """The same after the C library has given back what it holds in reserve, where it can be asked to."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -83,6 +99,31 @@ def trimmed() -> int:
         gc.collect()
         trim(0)
     return resident()
+
+
+class Curve:
+    """Resident memory at its highest and after it, for each of ten waves.
+
+    It has its place from the start. A number that is made while memory is at its highest, and kept, would hold a
+    whole megabyte of it: Python gives memory back in pieces of that size, when nothing is left in one.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = array("q", [0] * 20)
+
+    def high(self, wave: int) -> None:
+        self._bytes[2 * wave] = resident()
+
+    def low(self, wave: int) -> None:
+        self._bytes[2 * wave + 1] = resident()
+
+    def figure(self, start: int, n: int, **detail: Any) -> Figure:
+        """Percent over *start* at the end, after *n* children in ten waves."""
+        points = [
+            (n // 10 * (i + 1), self._bytes[2 * i] / 1e6, self._bytes[2 * i + 1] / 1e6) for i in range(10)
+        ]
+        over = (self._bytes[-1] / start - 1) * 100
+        return Figure(over, detail={"start_mb": start / 1e6, "curve_mb": points, **detail})
 
 
 def percentile(values: Iterable[float], part: float) -> float:
@@ -224,5 +265,5 @@ def run_plainly(workload: Callable[[int], Any], n: int) -> Figure:
 
 
 def _version(package: str | None) -> str:
-    python = f"Python {platform.python_version()}"
+    python = f"Python {platform.python_version()}" + (", the distribution's" * (sys.base_prefix == "/usr"))
     return python if package is None else f"{package} {version(package)}, {python}"

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from harness import (
     WARM_UP,
+    Curve,
     Figure,
     Gate,
     Stopwatch,
@@ -20,6 +21,7 @@ from harness import (
     percentile,
     quiet,
     resident,
+    resident_kinds,
     timers,
     trimmed,
 )
@@ -433,23 +435,22 @@ async def flooded_total(flooded: Flooded, sender: asyncio.Task[None]) -> int:
 
 async def leak(n: int) -> Figure:
     """Memory, in percent over the start, after *n* children have come and gone, a tenth of them at a time."""
-    curve = []
+    curve = Curve()
     async with DynamicSupervisor.scope() as sup:
         await sup.terminate_child(await sup.start_child(Counter.child_spec(0)))
         gc.collect()
-        start, blocks = resident(), sys.getallocatedblocks()
-        for wave in range(1, 11):
+        start, kinds, blocks = resident(), resident_kinds(), sys.getallocatedblocks()
+        for wave in range(10):
             children = await start_counters(sup, n // 10)
-            high = resident()
+            curve.high(wave)
             for child in children:
                 await sup.terminate_child(child)
             del children, child
-            curve.append((wave * n // 10, high / 1e6, resident() / 1e6))
+            curve.low(wave)
+        blocks = sys.getallocatedblocks() - blocks  # what Python has allocated and not freed
+        over = {f"{kind}_over_start": now - kinds[kind] for kind, now in resident_kinds().items()}
         expect("children", (await sup.count_children()).active, 0)
-    end = curve[-1][2] * 1e6
-    left = {"start_mb": start / 1e6, "curve_mb": curve, "end_trimmed_mb": trimmed() / 1e6}
-    left["blocks_over_start"] = sys.getallocatedblocks() - blocks  # what Python has allocated and not freed
-    return Figure((end / start - 1) * 100, detail=left)
+    return curve.figure(start, n, **over, end_trimmed_mb=trimmed() / 1e6, blocks_over_start=blocks)
 
 
 quiet("regrow")
