@@ -149,8 +149,12 @@ async def measure(variant: str, number: int) -> dict[str, float]:
 def tree_of(given: str) -> Path:
     """The folder of sources that *given* means: a folder itself, or a commit, whose sources are put into the cache."""
     if Path(given).is_dir():
+        if not (Path(given) / "regrow").is_dir():
+            sys.exit(f"--without {given}: there is no regrow in that folder; name the one that holds it, a src")
         return Path(given)
-    packed = subprocess.run(["git", "archive", given, "src"], cwd=ROOT, capture_output=True, check=True)
+    packed = subprocess.run(["git", "archive", given, "src"], cwd=ROOT, capture_output=True, check=False)
+    if packed.returncode:
+        sys.exit(f"--without {given}: is neither a folder nor a commit of this repository")
     folder = CACHE / f"src-{given}"
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:
