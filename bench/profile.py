@@ -2,11 +2,14 @@
 
 Linux's ``perf`` samples regrow's program, and its samples are grouped by what the C functions are for. Each function of
 regrow has a few percent at most, so a profile of those says little; this one says what the interpreter does for them.
+Its last rows are of another run: what the garbage collector took of the clock, and how many collections of the young,
+of those that outlived one, and of all objects that was.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -57,6 +60,18 @@ def profile(workload: str, n: int) -> dict[str, float]:
     return shares
 
 
+def collections(workload: str, n: int) -> tuple[str, str]:
+    """The share of the clock that the garbage collector took, and its collections."""
+    program = ROOT / "bench" / "systems" / "regrow_.py"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    line = [sys.executable, str(program), workload, str(n), "--collections"]
+    told = subprocess.run(line, env=env, capture_output=True, text=True, check=True).stdout
+    detail = json.loads(told.splitlines()[-1])["detail"]
+    if "collections" not in detail:
+        return "-", "-"
+    return f"{detail['collections_share']:.0%}", " + ".join(map(str, detail["collections"]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
     parser.add_argument("workloads", nargs="*", help="some of " + ", ".join(SIZES) + "; all if none is said")
@@ -65,11 +80,14 @@ def main() -> None:
         parser.error(f"{unknown[0]} is no workload of this: they are {', '.join(SIZES)}")
     if shutil.which("perf") is None:
         parser.error("it needs Linux's perf: apt-get install linux-perf")
-    width = max(map(len, GROUPS)) + 2
+    width = max(map(len, GROUPS)) + 4
     columns = [profile(each, SIZES[each]) for each in given]
     print(" " * width + "".join(f"{each:>17}" for each in given))
     for group in (*GROUPS, REST):
         print(f"{group:{width}}" + "".join(f"{shares[group]:>16.0f}%" for shares in columns))
+    rows = zip(*(collections(each, SIZES[each]) for each in given), strict=True)
+    for title, row in zip(("collecting, of the clock", "collections"), rows, strict=True):
+        print(f"{title:{width}}" + "".join(f"{each:>17}" for each in row))
 
 
 if __name__ == "__main__":

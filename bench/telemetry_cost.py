@@ -150,7 +150,9 @@ def tree_of(given: str) -> Path:
     """The folder of sources that *given* means: a folder itself, or a commit, whose sources are put into the cache."""
     if Path(given).is_dir():
         if not (Path(given) / "regrow").is_dir():
-            sys.exit(f"--without {given}: there is no regrow in that folder; name the one that holds it, a src")
+            sys.exit(
+                f"--without {given}: there is no regrow in that folder; name the one that holds it, a src"
+            )
         return Path(given)
     packed = subprocess.run(["git", "archive", given, "src"], cwd=ROOT, capture_output=True, check=False)
     if packed.returncode:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
+from typing import Any, ClassVar
 
 WARM_UP = 500
 """Children, or messages, before the clock starts."""
@@ -48,20 +48,48 @@ class Figure:
 class Stopwatch:
     """``with Stopwatch() as watch``: seconds of the wall clock and of the processor, over one stretch or several."""
 
+    watched: ClassVar[Collections | None] = None
+
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
 
     def __enter__(self) -> Stopwatch:
+        if self.watched is not None:
+            self.watched.clock_runs = True
         self._cpu, self._wall = process_time(), perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.wall += perf_counter() - self._wall
         self.cpu += process_time() - self._cpu
+        if self.watched is not None:
+            self.watched.clock_runs = False
 
     def rate(self, n: int, **detail: Any) -> Figure:
         """*n* things were done: how many a second."""
+        if self.watched is not None:
+            detail |= self.watched.told(self.wall)
         return Figure(n / self.wall, self.wall, self.cpu, detail)
+
+
+class Collections:
+    """How often the garbage collector ran while the clock did, and for how long: for a look, not for a measurement."""
+
+    def __init__(self) -> None:
+        self.counts, self.seconds, self.clock_runs = [0, 0, 0], 0.0, False
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        now = perf_counter()
+        if phase == "start":
+            self._start = now
+        elif self.clock_runs:
+            self.seconds += now - self._start
+            self.counts[info["generation"]] += 1
+
+    def told(self, wall: float) -> dict[str, Any]:
+        share = self.seconds / wall
+        return {"collections": self.counts, "collections_ms": self.seconds * 1e3, "collections_share": share}
 
 
 def expect(what: str, got: object, wanted: object) -> None:
@@ -79,14 +107,15 @@ def resident() -> int:
 
 def resident_kinds() -> dict[str, float]:
     """The same in MB, by what it is for: the C library's heap, memory without a name (Python's arenas, large tables),
-    and the files of the program and its libraries.
+    and the rest, the files of the program and its libraries.
     """
     kinds, kind = dict.fromkeys(("heap_mb", "arenas_mb", "files_mb"), 0.0), "files_mb"
     for line in Path("/proc/self/smaps").read_text().splitlines():
         words = line.split()
         if not words[0].endswith(":"):  # the head of a mapping, with its name at the end
             name = words[5] if len(words) > 5 else ""
-            kind = "heap_mb" if name == "[heap]" else "files_mb" if name else "arenas_mb"
+            nameless = not name or name.startswith("[anon")
+            kind = "heap_mb" if name == "[heap]" else "arenas_mb" if nameless else "files_mb"
         elif words[0] == "Rss:":
             kinds[kind] += int(words[1]) * 1024 / 1e6
     return kinds
@@ -207,7 +236,9 @@ def main(
     parser.add_argument(
         "--gc", choices=["default", "server"], default="default", help="as `run` sets it on demand"
     )
+    parser.add_argument("--collections", action="store_true", help="tell of the garbage collector, too")
     given = parser.parse_args()
+    Stopwatch.watched = Collections() if given.collections else None
     told: dict[str, Any] = {
         "workload": given.workload,
         "n": given.n,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from regrow import process
-from regrow.kernel.errors import Ignore, StartError, Stop
+from regrow import process, sys
+from regrow.kernel.errors import AlreadyStarted, Ignore, MaxChildren, StartError, Stop
 from regrow.kernel.events import attach, detach
 from regrow.kernel.process import Process, new_pid
 from regrow.kernel.reasons import KILL
@@ -23,6 +23,7 @@ from regrow.servers.calls import call, cast
 from regrow.servers.child_spec import ChildSpec
 from regrow.servers.gen_server import GenServer
 from regrow.supervision import dynamic_starts, starts
+from regrow.supervision.children import Counts
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from tests.supervision.servers import Boom, ended
 from tests.waiting import turns
@@ -119,6 +120,10 @@ async def wait(_: Any) -> None:
     await asyncio.sleep(0)
 
 
+async def wait_for_ever(_: Any) -> None:
+    await asyncio.Event().wait()
+
+
 async def wait_and_fail(_: Any) -> None:
     await asyncio.sleep(0)
     raise Boom("in its init")
@@ -165,6 +170,8 @@ async def come_to(
     def note(event: str, fields: dict[str, Any]) -> None:
         who = {key: fields[key] - first for key in ("pid", "old_pid") if isinstance(fields.get(key), int)}
         acts = runtime().current
+        if event == "process.started" and (found := process.info(fields["pid"])):
+            told.append(("its links then", [other - first for other in found.links]))
         told.append(
             (
                 event,
@@ -210,6 +217,7 @@ async def _seen(me: Process, child: Any, first: int) -> list[Any]:
         ("is one", isinstance(child, Child), child == Child.of(process.pid_of(child)) or type(child)),
         ("pid", found.pid - first, found.parent == me.pid, found.linked, found.trapping, found.status),
         ("links", [pid - first if pid > first else "sup" for pid in process.info(child).links]),  # type: ignore[union-attr]  # it lives
+        ("handle", child._timeout, child._target is found, type(child).__dict__["_server"]),
         ("context", found.context is me.context, VALUE in found.context),
         (
             "book",
@@ -222,10 +230,13 @@ async def _seen(me: Process, child: Any, first: int) -> list[Any]:
 
 
 class Ways:
-    """Counts the starts that took the usual way."""
+    """Counts the starts that took the usual way. At the beginning that is the only one known."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.usual = 0
+        for kind in (Child, WithInit, Temporary, Trapping):
+            if "_regrow_plain" in vars(kind):
+                monkeypatch.delattr(kind, "_regrow_plain")
         begin = starts.begin_child
 
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -313,6 +324,123 @@ async def test_the_arguments_of_a_temporary_child_are_not_kept(ways: Ways) -> No
         gc.collect()
         assert kept() is None  # it lives on, and its supervisor does not keep what it was started with
         assert (await sup.count_children()).active == 2
+
+
+async def test_what_a_spec_or_a_class_says_more_holds_for_the_second_child_too() -> None:
+    class Named(Child):
+        @classmethod
+        def name_for(cls, *_: Any) -> str:
+            return "the only one"
+
+    runtime().inline = "on"
+    debugged = Child.options(debug=["statistics"])
+    hasty = WithInit.options(timeout=0.0)
+    async with DynamicSupervisor.scope(max_children=4) as sup:
+        for _ in range(2):
+            assert (await sys.statistics(await sup.start_child(debugged.child_spec()))) is not None
+        await sup.start_child(hasty.child_spec())
+        with pytest.raises(StartError, match="timeout"):
+            await sup.start_child(hasty.child_spec(nothing, wait_for_ever))
+        await sup.start_child(Named)
+        with pytest.raises(MaxChildren):
+            await sup.start_child(Named)
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Named)
+        with pytest.raises(AlreadyStarted):
+            await sup.start_child(Named)
+
+
+async def test_who_attends_starts_attends_the_second_one_too() -> None:
+    runtime().inline = "on"
+    attended: list[Any] = []
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        leave = starts.attend_starts(lambda _me, spec, steps: attended.append(spec.start) or steps)  # type: ignore[func-returns-value]  # it is short
+        try:
+            await sup.start_child(Child)
+        finally:
+            leave()
+        assert attended == [Child]
+
+
+async def test_a_start_is_told_to_listeners_and_to_the_log_each_by_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime().inline = "on"
+    told: list[str] = []
+
+    def note(event: str, _fields: dict[str, Any]) -> None:
+        told.append(event)
+
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        attach(note)
+        try:
+            await sup.start_child(Child)
+        finally:
+            detach(note)
+        assert told == ["process.started", "child.started"]
+        assert not caplog.records
+        with caplog.at_level(logging.DEBUG, "regrow.supervisor"):
+            await sup.start_child(Child)
+        assert [record.regrow["event"] for record in caplog.records] == ["progress"]  # type: ignore[attr-defined]  # regrow's have it
+
+
+async def test_a_listener_that_raises_what_ends_tasks_ends_the_start_alone() -> None:
+    def refuse(event: str, _fields: dict[str, Any]) -> None:
+        if event == "process.started":
+            raise asyncio.CancelledError
+
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        attach(refuse)
+        try:
+            with pytest.raises(StartError) as failed:
+                await sup.start_child(Child)
+        finally:
+            detach(refuse)
+        assert isinstance(failed.value.reason, asyncio.CancelledError)
+        assert await sup.count_children() == Counts(1, 1, 0, 1)
+
+
+async def test_a_class_goes_when_its_children_have_gone() -> None:
+    async def start_one(sup: DynamicSupervisor) -> weakref.ref[type]:
+        class Local(Child): ...
+
+        for _ in range(3):
+            await sup.terminate_child(await sup.start_child(Local))
+        return weakref.ref(Local)
+
+    async with DynamicSupervisor.scope() as sup:
+        local = await start_one(sup)
+        await turns()
+        gc.collect()
+        assert local() is None
+
+
+async def test_a_class_need_not_be_hashable() -> None:
+    class Meta(type):
+        __eq__ = object.__eq__
+
+    class Odd(Child, metaclass=Meta, id="odd"): ...
+
+    async with DynamicSupervisor.scope() as sup:
+        for _ in range(3):
+            await sup.start_child(Odd)
+        assert (await sup.count_children()).active == 3
+
+
+async def test_the_classs_own_spec_has_the_short_way_before_those_of_options(ways: Ways) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        for _ in range(3):
+            await sup.start_child(Child.options(restart="transient").child_spec())
+        assert ways.usual == 3
+        for _ in range(3):
+            await sup.start_child(Child)
+            await sup.start_child(Child.options(restart="transient").child_spec())
+        assert ways.usual == 7
 
 
 async def test_extra_arguments_hold_for_every_child() -> None:

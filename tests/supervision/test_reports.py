@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
 
 from regrow import process
+from regrow.kernel.errors import StartError
 from regrow.kernel.reasons import KILLED, NORMAL, SHUTDOWN, Shutdown
 from regrow.supervision.dynamic_supervisor import DynamicSupervisor
 from regrow.supervision.supervisor import Supervisor
@@ -204,3 +206,32 @@ async def test_the_end_of_a_stranger_is_no_news_and_a_message_is(caplog: pytest.
         await sup.count_children()
     (report,) = reports(caplog)
     assert report["event"] == "unexpected_message"
+
+
+async def test_a_handler_of_the_log_that_raises_is_told_of_on_stderr_and_stops_nobody(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("the disk is full")
+
+    handler = Full()
+    logging.getLogger("regrow").addHandler(handler)
+    try:
+        async with DynamicSupervisor.scope() as sup:
+            worker = await sup.start_child(Worker)
+            await end(worker, Boom("crash"))
+            (other,) = [row.child for row in await sup.which_children()]
+            assert other != worker
+            gate = Gate("fail")
+            for _ in range(2):
+                with pytest.raises(StartError):
+                    await sup.start_child(Moody.child_spec(gate))
+            gate.mood = "fine"
+            await sup.start_child(Moody.child_spec(gate))
+            assert (await sup.count_children()).active == 2
+    finally:
+        logging.getLogger("regrow").removeHandler(handler)
+    said = capsys.readouterr().err
+    assert "OSError: the disk is full" in said
+    assert "terminating: " in said

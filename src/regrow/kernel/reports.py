@@ -33,6 +33,7 @@ __all__ = [
 
 logger = logging.getLogger("regrow")
 LIMIT = 1000
+_no_handler = logging.Handler()
 _PLAIN = frozenset((int, float, bool, str, type(None)))
 _SHORT_IF_EMPTY = frozenset((tuple, list, dict))
 SHORT = 40
@@ -67,8 +68,15 @@ def write(
     fields: dict[str, Any],
     error: BaseException | None = None,
 ) -> None:
-    """``log.log``, with *fields* in the record's ``regrow``."""
-    log.handle(make_record(log, level, text, args, error, fields))
+    """``log.log``, with *fields* in the record's ``regrow``.
+
+    A handler that raises is told of as one that can't write, on stderr; whoever dies just now must get to its end.
+    """
+    record = make_record(log, level, text, args, error, fields)
+    try:
+        log.handle(record)
+    except Exception:
+        _no_handler.handleError(record)
 
 
 def ancestors(process: Process) -> list[object]:

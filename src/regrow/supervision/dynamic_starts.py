@@ -1,16 +1,18 @@
 """How a dynamic supervisor starts a child, and enters it in its books.
 
 ``_start_any`` is the usual way, by ``starts``. Most starts are plain: of a server by the spec that its class made,
-without a name or options of the start. What the usual way comes to for them is written out in ``_start_child``, which
-is a plain handler, so on the stack, with nothing being handled there: to go from one layer to the next would take as
-long as a fifth of the start. The first child of a class is always started in the usual way, and after that it is known
-whether the others may take the short one.
+without a name or debugging. What the usual way comes to for them is written out in ``_start_child``, so that it takes
+one function: to go from one layer to the next would take as long as a fifth of the start. (It is a handler, which
+nothing calls that handles an exception; so what ``launch`` has to make sure of is so.)
+
+The first child of a class that starts at once takes the usual way, and leaves word at the class that the next may take
+the short one.
 """
 
 from __future__ import annotations
 
 from logging import DEBUG
-from typing import Any, TypeGuard
+from typing import Any
 
 from regrow.kernel.errors import MaxChildren, StartError, StartIgnored
 from regrow.kernel.process import IDLE, STARTING, Behaviour, Pid, Process, new_pid
@@ -32,16 +34,16 @@ _new = object.__new__
 
 
 class Plain:
-    """What is known of the children with this template, which can be started in the short way."""
+    """What a class knows of its children with one *template*, which can be started in the short way."""
 
-    __slots__ = ("behaviour", "handle", "is_temporary", "start", "template")
+    __slots__ = ("behaviour", "entry", "handle", "is_temporary", "template")
 
-    def __init__(self, template: ChildSpec[Any], behaviour: Behaviour) -> None:
+    def __init__(self, kind: type[Any], template: ChildSpec[Any], behaviour: Behaviour) -> None:
         self.template = template
-        self.start: type[Any] = behaviour.kind  # type: ignore[assignment]  # a server's is its class
         self.behaviour = behaviour
-        self.handle = handle_class(self.start)
+        self.handle = handle_class(kind)
         self.is_temporary = template.restart == "temporary"
+        self.entry = without_arguments(template) if self.is_temporary else template  # in a supervisor's books
 
 
 class DynamicStarts(BaseSupervisor):
@@ -53,7 +55,6 @@ class DynamicStarts(BaseSupervisor):
     _arguments: dict[Pid, tuple[Any, ...]]
     _restarting: dict[Pid, ChildSpec[Any]]
     _kept: ChildSpec[Any] | None = None
-    _plain: dict[Any, Plain]  # by class
 
     @call(timeout=None, raises=StartError)
     def _start_child(self, spec: ChildSpec[Any]) -> Any:
@@ -61,11 +62,12 @@ class DynamicStarts(BaseSupervisor):
         limit = flags.max_children
         if limit is not None and len(table) + len(self._restarting) >= limit:
             raise MaxChildren(limit)
-        plain = None if template is None else self._plain.get(template.start)
+        plain: Plain | None = None if template is None else getattr(template.start, "_regrow_plain", None)
         rt, links = me.runtime, None if me.extra is None else me.extra.links
         if (
-            plain is None
-            or template is not plain.template
+            template is None
+            or plain is None
+            or plain.template is not template
             or spec.kwargs
             or flags.extra_arguments
             or links is None
@@ -75,30 +77,32 @@ class DynamicStarts(BaseSupervisor):
             return self._start_any(spec)
         behaviour, args = plain.behaviour, spec.args
 
-        # As ``born`` and ``link_child``, and the ``__init__`` of a process.
+        # As ``born``, and the ``__init__`` of a process.
         process = _new(Process)
         process.pid = pid = new_pid()
         process.runtime = rt
         process.behaviour = behaviour
         process.parent = me.pid
-        process.linked = True
+        process.linked = False
         process.trapping = behaviour.trap_exits
         process.context = me.context
         process.status = STARTING
         process.server = process.mailbox = process.request = process.extra = None
         rt.processes[pid] = process
-        if rt.listeners:
-            told_of(process)
-        links[pid] = process
-
-        # As ``launch``, on this stack.
-        if not rt.slice_armed:
-            rt.arm_slice()
-        rt.current = process
         try:
+            if rt.listeners:
+                told_of(process)
+            process.linked = True  # as ``link_child``
+            links[pid] = process
+
+            # As ``launch``, on this stack.
+            if not rt.slice_armed:
+                rt.arm_slice()
+            rt.current = process
             context = me.context.copy()
             # To unpack takes longer than to call.
-            server = context.run(plain.start, args[0]) if len(args) == 1 else context.run(plain.start, *args)
+            start: Any = template.start
+            server = context.run(start, args[0]) if len(args) == 1 else context.run(start, *args)
             process.server = server
             boot = behaviour.boot
             result = None if boot is None else context.run(boot_server, process, boot, server)
@@ -112,7 +116,7 @@ class DynamicStarts(BaseSupervisor):
         process.status = IDLE
 
         # As ``_add``, and ``handle_of``.
-        table[pid] = plain.template
+        table[pid] = plain.entry
         if args and not plain.is_temporary:
             self._arguments[pid] = args
         if rt.listeners or logger.isEnabledFor(DEBUG):
@@ -145,8 +149,7 @@ class DynamicStarts(BaseSupervisor):
             return drive(self._go_on_starting(spec, made))
         self._add(spec, made.pid)
         kind: Any = made.behaviour.kind
-        if _is_plain(spec.template, made.behaviour):
-            self._plain[kind] = Plain(spec.template, made.behaviour)
+        _leave_word(kind, spec.template, made.behaviour)
         return handle_of(kind, made)
 
     def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
@@ -203,8 +206,11 @@ class DynamicStarts(BaseSupervisor):
         return kept
 
 
-def _is_plain(template: ChildSpec[Any] | None, behaviour: Behaviour) -> TypeGuard[ChildSpec[Any]]:
-    """Whether what is started by specs of this *template* may be started in the short way."""
-    return (
-        template is not None and template.name is None and not template.debug and behaviour.name_for is None
-    )
+def _leave_word(kind: Any, template: ChildSpec[Any] | None, behaviour: Behaviour) -> None:
+    """What was started by a spec of this *template* may be started in the short way the next time, if it is plain."""
+    if template is None or template.name is not None or template.debug or behaviour.name_for is not None:
+        return
+    known = vars(kind).get("_regrow_plain")
+    # The class's own template goes before those of options, which may be made for each start.
+    if known is None or (known.template is not template and template is vars(kind).get("_regrow_spec")):
+        kind._regrow_plain = Plain(kind, template, behaviour)

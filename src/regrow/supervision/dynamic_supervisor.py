@@ -197,7 +197,6 @@ class DynamicSupervisor(StartsByInit, DynamicStarts):  # type: ignore[misc]  # t
         self._table = {}
         self._arguments = {}
         self._restarting = {}
-        self._plain = {}
         self._history = {}
         if self._has_init:
             self._take_over((yield from self._run_init()))
