@@ -177,6 +177,7 @@ async def come_to(
                 event,
                 who,
                 str(fields.get("reason")),
+                fields.get("id"),
                 fields.get("kind"),
                 acts and str(acts.behaviour.name),
                 event == "child.started" and runtime().slice_armed,
@@ -332,9 +333,13 @@ async def test_what_a_spec_or_a_class_says_more_holds_for_the_second_child_too()
         def name_for(cls, *_: Any) -> str:
             return "the only one"
 
+    class Debugged(Child): ...
+
+    class Hasty(WithInit): ...
+
     runtime().inline = "on"
-    debugged = Child.options(debug=["statistics"])
-    hasty = WithInit.options(timeout=0.0)
+    debugged = Debugged.options(debug=["statistics"])
+    hasty = Hasty.options(timeout=0.0)
     async with DynamicSupervisor.scope(max_children=4) as sup:
         for _ in range(2):
             assert (await sys.statistics(await sup.start_child(debugged.child_spec()))) is not None
