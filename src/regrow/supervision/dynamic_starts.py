@@ -23,7 +23,7 @@ from regrow.servers.handles import Blank, handle_class, handle_of
 from regrow.servers.starting import begun, boot_server, failed
 from regrow.supervision import events, starts
 from regrow.supervision.base import BaseSupervisor
-from regrow.supervision.reports import Report, logger
+from regrow.supervision.reports import Report, logger, report
 from regrow.supervision.specs import without_arguments
 from regrow.supervision.starts import Started, begin_child, failure_of, waited_for
 from regrow.supervision.stepwise import Stepwise, drive
@@ -190,7 +190,7 @@ class DynamicStarts(BaseSupervisor):
             self._report("progress", spec, pid, None)
 
     def _report(self, kind: Report, spec: ChildSpec[Any], pid: Pid, reason: object) -> None:
-        raise NotImplementedError
+        report(kind, self._me, spec, pid, reason, extra_arguments=self._flags.extra_arguments)
 
     def _without_arguments(self, spec: ChildSpec[Any]) -> ChildSpec[Any]:
         """What has to be known of a child that is never started again; children of a kind share it."""

@@ -44,7 +44,7 @@ from regrow.supervision.children import RESTARTING, ChildInfo, Counts
 from regrow.supervision.dynamic_starts import DynamicStarts
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
-from regrow.supervision.reports import MAX_RESTARTS, Report, report
+from regrow.supervision.reports import MAX_RESTARTS
 from regrow.supervision.shutdown import stop_together
 from regrow.supervision.specs import Child, pid_to_stop, require_insignificant, to_spec
 from regrow.supervision.starts import shown, start_child
@@ -314,9 +314,6 @@ class DynamicSupervisor(StartsByInit, DynamicStarts):  # type: ignore[misc]  # t
         """Try a failed restart again, unless somebody has terminated the child meanwhile."""
         spec = self._restarting.pop(old, None)
         return None if spec is None else self._restart(old, spec, reason)
-
-    def _report(self, kind: Report, spec: ChildSpec[Any], pid: Pid, reason: object) -> None:
-        report(kind, self._me, spec, pid, reason, extra_arguments=self._flags.extra_arguments)
 
     def _complain(self, reason: object, spec: ChildSpec[Any], pid: Pid) -> None:
         self._report("shutdown_error", self._spec_of(pid) if pid in self._table else spec, pid, reason)
