@@ -1,4 +1,4 @@
-"""Letting processes handle their messages: the run queue, and what follows when a handler is through.
+"""Letting processes handle their messages: the run queue.
 
 A process with messages waits on the runtime's run queue. One loop callback works the queue off until it is empty or
 the slice of time is over, so that timers, sockets and other tasks get their turn between. A plain handler runs
@@ -8,18 +8,13 @@ not the last, and the process takes its next message when it has ended. One mess
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Coroutine
 from contextvars import Context
-from functools import partial
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
 
 from regrow.kernel import death, probes
-from regrow.kernel.mailbox import TIMEOUT, put
 from regrow.kernel.process import (
-    BUSY,
     ENDING,
     EXITING,
     IDLE,
@@ -28,17 +23,15 @@ from regrow.kernel.process import (
     SETTLING,
     STARTING,
     SUSPENDED,
-    WAITING,
-    Deferred,
     Envelope,
     Extra,
     Process,
-    Request,
 )
 from regrow.kernel.runtime import QUEUE_SLICE, Runtime, on_new_runtime
-from regrow.kernel.steps import discard, run_as, start_steps
+from regrow.kernel.settling import answer, go_on, rest, settle
+from regrow.kernel.steps import run_as
 
-__all__ = ["NO_KEYWORDS", "answer", "message_done", "rest", "run", "settle"]
+__all__ = ["NO_KEYWORDS", "run"]
 
 TURN: Final = 64
 """Messages that one process handles before the next gets its turn."""
@@ -126,7 +119,7 @@ def _turns(process: Process, end: float, context: Context) -> None:
                     # Whatever comes now, of a first step say, it is not the process's own doing.
                     rt.current = None
                     if type(result) is CoroutineType:
-                        _go_on(process, result, envelope)
+                        go_on(process, result, envelope)
                         return
                     answer(process, request, result)
                     if not settle(process, envelope, result):
@@ -163,16 +156,6 @@ def _differ(one: Context, other: Context) -> bool:
         return True
 
 
-def _go_on(process: Process, coroutine: Coroutine[Any, Any, Any], envelope: Envelope) -> None:
-    """The handler is asynchronous: it goes on in a task, if its first step is not its last."""
-    if process.status >= EXITING:  # it was told to end while it was still plain
-        discard(coroutine)
-        death.left(process)
-    else:
-        process.status = BUSY
-        start_steps(process, coroutine, partial(message_done, envelope=envelope))
-
-
 def handler_raised(process: Process, error: BaseException, envelope: Envelope) -> bool:
     """As ``death.handler_failed``; what wants to end the program goes on to the loop when the process is dead."""
     lives = death.handler_failed(process, error, envelope)
@@ -181,89 +164,6 @@ def handler_raised(process: Process, error: BaseException, envelope: Envelope) -
     elif isinstance(error, KeyboardInterrupt | SystemExit):
         raise error
     return lives
-
-
-def message_done(process: Process, result: Any, error: BaseException | None, envelope: Envelope) -> None:
-    """A handler that went on in a task has ended."""
-    extra = process.more()
-    if process.status >= EXITING:
-        death.left(process)
-        return
-    extra.task = extra.steps = None
-    if error is not None:
-        if not death.handler_failed(process, error, envelope):
-            return
-        process.request = None
-    else:
-        answer(process, process.request, result)
-    if settle(process, envelope, result):
-        rest(process)
-
-
-def answer(process: Process, request: Request | None, result: Any) -> None:
-    """The handler returned *result*: that is the reply, or the promise of one. The dead don't reply."""
-    if request is None or process.status >= EXITING:
-        return
-    process.request = None
-    if isinstance(result, Deferred):
-        request.deferred = True
-        extra = process.more()
-        if extra.deferred is None:
-            extra.deferred = set()
-        extra.deferred.add(request)
-        result.take(request)
-    elif process.extra is not None and process.extra.stopping is not None:
-        process.extra.held = (request, result)
-    else:
-        request.reply(result)
-
-
-def settle(process: Process, envelope: Envelope, result: Any) -> bool:
-    """Do what the handler asked for beside its reply. False if the process ended by it."""
-    extra = process.extra
-    if process.status >= EXITING:
-        death.left(process)
-        return False
-    if extra is None:
-        return True
-    if extra.debug is not None:
-        extra.debug.handled(process, envelope, result)
-    if extra.stopping is not None:
-        (reason,) = extra.stopping
-        extra.stopping = None
-        death.leave(process, reason, envelope)
-        return False
-    if extra.continuation is not None:
-        term, extra.continuation = extra.continuation[0], None
-        put_first(process, (process.behaviour.handle_continue, (term,), {}, None))
-    if extra.patience is not None and extra.patience_timer is None:
-        extra.patience_timer = process.runtime.loop.call_later(extra.patience, _patience_over, process)
-    if extra.alarmed and len(process.mailbox or ()) < (process.behaviour.max_mailbox or 0):
-        extra.alarmed = False
-    return not (extra.suspended and _suspend(process))
-
-
-def rest(process: Process) -> None:
-    """The turn is over: back to the queue if there is more, else to rest."""
-    if process.status >= STARTING:
-        return
-    extra = process.extra
-    if process.mailbox:
-        process.status = QUEUED
-        process.runtime.schedule(process)
-        return
-    process.mailbox = None
-    if extra is not None and (extra.patience_timer is not None or extra.debug is not None):
-        process.status = WAITING
-    else:
-        process.status = IDLE
-
-
-def put_first(process: Process, envelope: Envelope) -> None:
-    """Put *envelope* before all others; the caller gives the process its turn."""
-    if process.mailbox is None:
-        process.mailbox = deque()
-    process.mailbox.appendleft(envelope)
 
 
 def _no_handler(*_: object) -> None:
@@ -284,27 +184,7 @@ def _before(process: Process, extra: Extra, envelope: Envelope) -> None:
             extra.debug.received(process, envelope)
 
 
-def _patience_over(process: Process) -> None:
-    extra = process.extra
-    if extra is None or extra.patience_timer is None:
-        return
-    extra.patience_timer = extra.patience = None
-    if not process.mailbox and process.status == WAITING:
-        put(process, (None, TIMEOUT, None, None))
-
-
 # --- suspended: only system messages, and the parent's exit -------------------------------------------------------
-
-
-def _suspend(process: Process) -> bool:
-    process.status = SUSPENDED
-    extra = process.extra
-    if extra is not None and extra.patience_timer is not None:  # it starts afresh when the server goes on
-        extra.patience_timer.cancel()
-        extra.patience_timer = None
-    if any(request is not None and request.system for *_, request in process.mailbox or ()):
-        process.runtime.schedule(process)
-    return True
 
 
 def _system_messages(process: Process) -> None:
@@ -325,8 +205,7 @@ def _system_messages(process: Process) -> None:
             return
         result = None
     if type(result) is CoroutineType:
-        process.status = BUSY
-        start_steps(process, result, partial(message_done, envelope=envelope))
+        go_on(process, result, envelope)
         return
     answer(process, process.request, result)
     if settle(process, envelope, result):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from regrow.kernel.process import Process
 
-__all__ = ["Conclude", "Prepared", "Steps", "discard", "frame_of", "run_as", "start_steps"]
+__all__ = ["Conclude", "Prepared", "Steps", "begin", "discard", "frame_of", "run_as", "start_steps"]
 
 _NOT_THE_USERS = tuple(str(Path(each).parent) + os.sep for each in (Path(__file__).parent, asyncio.__file__))
 
@@ -31,16 +32,19 @@ Conclude = Callable[[Process, Any, BaseException | None], None]
 
 
 class Steps(Coroutine[Any, Any, None]):
-    """A coroutine whose every step runs as *process*; it ends without a result, which goes to *conclude*."""
+    """A coroutine whose every step runs as *process*; it ends without a result, which goes to ``conclude``."""
 
-    __slots__ = ("__weakref__", "begun", "conclude", "coroutine", "fenced", "process")
+    __slots__ = ("__weakref__", "begun", "coroutine", "fenced", "process")
 
-    def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
+    def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.process = process
         self.coroutine = coroutine
-        self.conclude = conclude
         self.begun = False
         self.fenced = False
+
+    @abstractmethod
+    def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
+        """Called once when the coroutine has come to its end: with its result, or with what it raised."""
 
     def send(self, value: Any) -> Any:
         return self._step(self.coroutine.send, value)
@@ -129,6 +133,19 @@ class Steps(Coroutine[Any, Any, None]):
         return getattr(self.coroutine, "cr_await", None)
 
 
+class _Concluded(Steps):
+    """Steps whose end is the business of whoever started them."""
+
+    __slots__ = ("_conclude",)
+
+    def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
+        super().__init__(process, coroutine)
+        self._conclude = conclude
+
+    def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
+        self._conclude(process, result, error)
+
+
 class Prepared(Awaitable[T]):
     """What another coroutine is going to await. If that is cut before its first step, nobody does, and all is well:
     it is closed without a complaint, and *dropped* is called."""
@@ -199,19 +216,25 @@ def _look_at(task: asyncio.Task[Any]) -> None:
 
 
 def start_steps(process: Process, coroutine: Coroutine[Any, Any, Any], conclude: Conclude) -> None:
-    """Run *coroutine* as *process*, in a task of its own.
+    """Run *coroutine* as *process*, in a task of its own; *conclude* is told of its end."""
+    begin(_Concluded(process, coroutine, conclude))
 
-    Its first step is taken here and now, if the loop can do that, else at the loop's next turn. So *conclude* may have
-    been called when this returns.
+
+def begin(steps: Steps) -> None:
+    """Take *steps* in a task of their own.
+
+    The first is taken here and now, if the loop can do that, else at the loop's next turn. So it may have been the
+    last, and ``conclude`` been called, when this returns.
     """
-    steps = Steps(process, coroutine, conclude)
+    process = steps.process
     rt = process.runtime
-    process.more().steps = steps
+    extra = process.extra or process.more()
+    extra.steps = steps
     make = _begun_task if rt.begins_at_once() else asyncio.Task
     task = make(steps, loop=rt.loop, name=process.behaviour.name, context=process.context.copy())
     asyncio.tasks._unregister_task(task)
     if not steps.begun:
-        process.more().task = task
+        extra.task = task
 
 
 if sys.version_info >= (3, 12):

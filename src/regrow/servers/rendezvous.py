@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial
 from types import CoroutineType, FrameType
 from typing import Any, Final
 
-from regrow.kernel import death, scheduler
+from regrow.kernel import death
 from regrow.kernel.adoption import current_process, who_asks
 from regrow.kernel.errors import CallingSelf, Deadlock
 from regrow.kernel.mailbox import put
 from regrow.kernel.probes import asking, sending
-from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
+from regrow.kernel.process import DEAD, EXITING, IDLE, INLINE, Envelope, Process, Request
 from regrow.kernel.runtime import Runtime
-from regrow.kernel.steps import discard, start_steps
+from regrow.kernel.settling import answer, go_on, rest, settle
 from regrow.kernel.timers import expire_after, expire_now, forget_expiry
 from regrow.servers.reply import Reply
 
@@ -97,8 +96,8 @@ def _settled(process: Process, envelope: Envelope, result: Any) -> Any:
     stopping = process.extra is not None and process.extra.stopping is not None
     if stopping or process.status >= EXITING or process.request is not None:
         return Returned(result)
-    if scheduler.settle(process, envelope, result):
-        scheduler.rest(process)
+    if settle(process, envelope, result):
+        rest(process)
     return result
 
 
@@ -126,25 +125,20 @@ def conclude(
         error = result.error
         if death.handler_failed(process, error, envelope):
             process.request = None
-            if scheduler.settle(process, envelope, None):
-                scheduler.rest(process)
+            if settle(process, envelope, None):
+                rest(process)
         elif isinstance(error, KeyboardInterrupt | SystemExit):
             request.future.cancel()
             raise error
         del error
     elif type(result) is CoroutineType:
-        if process.status >= EXITING:
-            discard(result)
-            death.left(process)
-        else:
-            process.status = BUSY
-            if caller is not None:  # by its first step, which may be taken now, it may close a circle
-                caller.more().waiting_on = request
-            start_steps(process, result, partial(scheduler.message_done, envelope=envelope))
+        if caller is not None:  # by its first step, which may be taken now, it may close a circle
+            caller.more().waiting_on = request
+        go_on(process, result, envelope)
     else:
-        scheduler.answer(process, request, result.value if type(result) is Returned else result)
-        if scheduler.settle(process, envelope, result):
-            scheduler.rest(process)
+        answer(process, request, result.value if type(result) is Returned else result)
+        if settle(process, envelope, result):
+            rest(process)
     if request.future.done():
         rt.arm_slice()
     else:

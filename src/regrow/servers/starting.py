@@ -15,7 +15,7 @@ from sys import _getframe, exception
 from types import CoroutineType, FrameType
 from typing import Any
 
-from regrow.kernel import death, outbox, reports, scheduler, signals
+from regrow.kernel import death, outbox, reports, signals
 from regrow.kernel.errors import AlreadyStarted, Ignore, ProcessExit, StartError, StartIgnored, Stop
 from regrow.kernel.names import check_name, claim, find
 from regrow.kernel.process import (
@@ -29,6 +29,7 @@ from regrow.kernel.process import (
     Request,
 )
 from regrow.kernel.reasons import KILLED, NORMAL, strip
+from regrow.kernel.settling import rest, settle
 from regrow.kernel.spawning import born
 from regrow.kernel.steps import Prepared, discard, start_steps
 from regrow.servers.debugging import install_by_name
@@ -224,8 +225,8 @@ def _booted(process: Process, result: Any, error: BaseException | None) -> None:
 def _ready(process: Process) -> None:
     """Init is through: do what it asked for, and rest."""
     process.status = RUNNING
-    if scheduler.settle(process, _start_envelope, None):
-        scheduler.rest(process)
+    if settle(process, _start_envelope, None):
+        rest(process)
 
 
 def failed(process: Process, error: BaseException | None) -> BaseException:
