@@ -13,18 +13,21 @@ from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Callable
+from inspect import CO_COROUTINE
 from sys import _getframe, exception
 from time import monotonic
-from types import CoroutineType, FrameType
+from types import CoroutineType, FrameType, FunctionType
 from typing import Any
 
 from regrow.kernel import death, names
 from regrow.kernel.adoption import who_asks
 from regrow.kernel.mailbox import put
 from regrow.kernel.probes import sending
-from regrow.kernel.process import DEAD, EXITING, IDLE, INLINE, QUEUED, Process
+from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, QUEUED, Process, Request
 from regrow.kernel.runtime import runtime
 from regrow.kernel.scheduler import NO_KEYWORDS
+from regrow.kernel.settling import Handling
+from regrow.kernel.steps import begin
 from regrow.servers.calls import Call, Cast, Default
 from regrow.servers.compiling import compiled, text_here
 from regrow.servers.rendezvous import (
@@ -34,6 +37,7 @@ from regrow.servers.rendezvous import (
     conclude,
     inline_returned,
     meet,
+    wait,
     who_asks_quietly,
 )
 
@@ -96,6 +100,36 @@ async def message(self, $parameters):
     return await result if type(result) is CoroutineType else result
 """)
 
+CALL_ASYNC = text_here("""
+async def message(self, $parameters):
+    process = self._target
+    frame = _getframe(1)
+    # ``meet`` and ``conclude``, written out for a coroutine function: nothing of it runs before its first step.
+    if process.status == IDLE and not never_inline:
+        rt = process.runtime
+        caller = who_asks_quietly(rt)
+        if (
+            not rt.alert
+            and _get_running_loop() is rt.loop
+            and (caller is None or caller.status < EXITING)
+            and rt.may_inline(frame)
+        ):
+            request = process.request = Request(process, rt.loop.create_future(), caller, name, raises)
+            process.status = BUSY
+            if caller is not None:  # by its first step, which may be taken now, it may close a circle
+                caller.more().waiting_on = request
+            begin(Handling(process, function(process.server$passed), (function, $args, $kwargs, None)))
+            if request.future.done():
+                rt.arm_slice()
+            else:
+                rt.end_slice()
+            reply = wait(request, caller, usual if self._timeout is ... else self._timeout)
+            request = None
+            return await reply
+    result = otherwise(self, $args, $kwargs, frame)
+    return await result if type(result) is CoroutineType else result
+""")
+
 CAST = text_here("""
 def message(self, $parameters):
     process = self._target
@@ -131,10 +165,12 @@ def message(self, $parameters):
 """)
 
 WHAT_THEY_USE = {
+    "BUSY": BUSY,
     "BaseException": BaseException,
     "CoroutineType": CoroutineType,
     "DEAD": DEAD,
     "EXITING": EXITING,
+    "Handling": Handling,
     "IDLE": IDLE,
     "INLINE": INLINE,
     "NO_KEYWORDS": NO_KEYWORDS,
@@ -142,8 +178,10 @@ WHAT_THEY_USE = {
     "Named": Named,
     "QUEUED": QUEUED,
     "Raised": Raised,
+    "Request": Request,
     "_get_running_loop": _get_running_loop,
     "_getframe": _getframe,
+    "begin": begin,
     "conclude": conclude,
     "exception": exception,
     "inline_returned": inline_returned,
@@ -151,6 +189,7 @@ WHAT_THEY_USE = {
     "put": put,
     "sending": sending,
     "type": type,
+    "wait": wait,
     "who_asks": who_asks,
     "who_asks_quietly": who_asks_quietly,
 }
@@ -172,7 +211,13 @@ def calling(member: Call[Any, Any]) -> Callable[..., Any]:
         return meet(process, function, args, kwargs, timeout, raises, name, frame)
 
     own = {"name": name, "raises": raises, "usual": usual, "never_inline": usual == 0, "otherwise": otherwise}
-    return compiled(CALL, function, WHAT_THEY_USE | own)
+    text = CALL_ASYNC if _is_coroutine_function(function) else CALL
+    return compiled(text, function, WHAT_THEY_USE | own)
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether to call it makes a coroutine and does nothing else."""
+    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)
 
 
 def casting(member: Cast[Any, Any]) -> Callable[..., Any]:

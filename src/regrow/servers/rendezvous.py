@@ -33,6 +33,7 @@ __all__ = [
     "inline_returned",
     "meet",
     "run_inline",
+    "wait",
 ]
 
 DEFAULT_TIMEOUT: Final = 5.0
@@ -143,7 +144,7 @@ def conclude(
         rt.arm_slice()
     else:
         rt.end_slice()
-    return _wait(request, caller, timeout)
+    return wait(request, caller, timeout)
 
 
 def meet(
@@ -189,7 +190,7 @@ def meet(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, raises)
     put(process, (function, args, kwargs, request))
-    return _wait(request, caller, timeout)
+    return wait(request, caller, timeout)
 
 
 async def _probed(
@@ -231,12 +232,12 @@ async def ask(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, system=True)
     put(process, (function, args, {}, request))
-    waiting = _wait(request, caller, timeout)
+    waiting = wait(request, caller, timeout)
     del request  # it will hold the exception, and the exception this frame
     return await waiting
 
 
-async def _wait(request: Request, caller: Process | None, timeout: float | None) -> Any:
+async def wait(request: Request, caller: Process | None, timeout: float | None) -> Any:
     future = request.future
     if timeout == 0:
         expire_now(request, 0)
