@@ -18,10 +18,11 @@ from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from regrow.kernel import mailbox, receiving, scheduler, timers
+from regrow.kernel import mailbox, receiving, settling, timers
 from regrow.kernel.mailbox import Exit
 from regrow.kernel.process import DEAD, ENDING, EXITING, IDLE, QUEUED, SUSPENDED, WAITING, Process, Request
 from regrow.kernel.runtime import Runtime, on_new_runtime, runtime
+from regrow.kernel.settling import Handling
 from regrow.kernel.steps import Steps
 from regrow.servers import messages, rendezvous
 from regrow.servers.registry.partition import RegistryPartition
@@ -31,8 +32,9 @@ from regrow.supervision.exits import queued_exits
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable, Iterator
+    from types import CoroutineType
 
-    from regrow.kernel.process import Pid
+    from regrow.kernel.process import Envelope, Pid
 
 BOOKS = "the living children of a supervisor are those in its table and those being started or stopped"
 ORPHANS = "a child does not outlive its supervisor"
@@ -274,13 +276,15 @@ def _may_handle(checker: Checker, process: Process) -> None:
 
 def install() -> None:
     """Look at every runtime from now on."""
-    for module in (mailbox, scheduler, receiving):
+    for module in (mailbox, settling, receiving):
         module.deque = Mailbox  # type: ignore[attr-defined]  # the name by which they make mailboxes
     rendezvous.run_inline = _probed(rendezvous.run_inline)
     messages.WHAT_THEY_USE["exception"] = (
         _on_the_fast_path  # what a call asks last before it runs inline without run_inline
     )
-    Steps._step = _stepping(Steps._step)  # type: ignore[method-assign]  # each step of every coroutine
+    messages.WHAT_THEY_USE["Handling"] = _handling  # the same of one whose handler is a coroutine function
+    Steps.send = _stepping(Steps.send)  # type: ignore[method-assign]  # each step of every coroutine
+    Steps.throw = _stepping(Steps.throw)  # type: ignore[method-assign]  # the same
     Request.__init__ = _asking(Request.__init__)  # type: ignore[method-assign]  # each call that has to wait
     on_new_runtime(_fit_out)
 
@@ -318,6 +322,11 @@ def _on_the_fast_path() -> BaseException | None:
     return sys.exception()
 
 
+def _handling(process: Process, coroutine: CoroutineType[Any, Any, Any], envelope: Envelope) -> Handling:
+    _handles_inline(process, coroutine)
+    return Handling(process, coroutine, envelope)
+
+
 def _handles_inline(process: Process, function: Callable[..., Any]) -> None:
     checker = checker_of(process.runtime)
     if checker is not None:
@@ -326,16 +335,16 @@ def _handles_inline(process: Process, function: Callable[..., Any]) -> None:
 
 
 def _stepping(step: Callable[..., Any]) -> Callable[..., Any]:
-    def stepping(self: Steps, advance: Callable[[Any], Any], value: Any) -> Any:
+    def stepping(self: Steps, *args: Any) -> Any:
         process = self.process
         checker = checker_of(process.runtime)
         if checker is None:
-            return step(self, advance, value)
+            return step(self, *args)
         checker.last = f"a step of the coroutine of {process.behaviour.name} {process.pid}"
         if process.status == DEAD and not self.fenced:
             checker.violated(DEAD_HANDS, f"{process!r} is dead, and its coroutine goes on {self.where()}")
         try:
-            return step(self, advance, value)
+            return step(self, *args)
         finally:
             checker.step()
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from sys import _getframe, exception, getrecursionlimit
 from threading import get_ident
 from time import monotonic
 from types import FrameType
@@ -34,8 +34,8 @@ QUEUE_SLICE = 0.0025
 Shorter than the other: to go on at the next turn costs the queue next to nothing, while each caller whose slice is over
 has to queue, which takes several times as long as to run inline.
 """
-HEADROOM = 0.75
-"""The part of the recursion limit that must be left for a handler to run on its caller's stack."""
+STACK_SHARE = 4
+"""A handler runs on its caller's stack if that has not yet used one in so many of the frames that it may have."""
 
 DEEPEST = 250
 """Frames, whatever the recursion limit: first steps within first steps go on the C stack, which has its own limit."""
@@ -118,7 +118,7 @@ class Runtime:
         deep in recursion would see an innocent server die of a RecursionError. The depth of a frame is looked
         at once a slice. A caller that handles an exception would pass it on as the context of the server's own.
         """
-        if sys.exception() is not None:
+        if exception() is not None:
             return False
         if self.inline != "on" and (self.inline == "off" or random.random() < 0.5):
             return False
@@ -129,7 +129,7 @@ class Runtime:
             self.slice_end = monotonic() + SLICE
         if frame is not self.slice_frame:
             try:
-                sys._getframe(min(int(sys.getrecursionlimit() * (1 - HEADROOM)), DEEPEST))
+                _getframe(min(getrecursionlimit() // STACK_SHARE, DEEPEST))
             except ValueError:
                 self.slice_frame = frame if self.inline == "on" and not self.probes else None
             else:

@@ -36,8 +36,10 @@ class Handling(Steps):
     __slots__ = ("envelope",)
 
     def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], envelope: Envelope) -> None:
-        super().__init__(process, coroutine)
+        self.process = process
+        self.coroutine = coroutine
         self.envelope = envelope
+        self.begun = self.fenced = False
 
     def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
         extra = process.more()
@@ -45,12 +47,24 @@ class Handling(Steps):
             death.left(process)
             return
         extra.task = extra.steps = None
+        request = process.request
         if error is not None:
             if not death.handler_failed(process, error, self.envelope):
                 return
             process.request = None
+        elif (
+            request is not None
+            and process.mailbox is None
+            and extra.is_quiet()
+            and not isinstance(result, Deferred)
+        ):
+            # The usual end, ``answer``, ``settle`` and ``rest`` in one.
+            process.request = None
+            process.status = IDLE
+            request.reply(result)
+            return
         else:
-            answer(process, process.request, result)
+            answer(process, request, result)
         if settle(process, self.envelope, result):
             rest(process)
 

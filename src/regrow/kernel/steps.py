@@ -14,6 +14,7 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context
 from functools import partial
 from pathlib import Path
 from types import CoroutineType, FrameType, TracebackType
@@ -46,29 +47,21 @@ class Steps(Coroutine[Any, Any, None]):
     def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
         """Called once when the coroutine has come to its end: with its result, or with what it raised."""
 
+    def begun_in(self, task: asyncio.Task[Any] | None) -> None:
+        """The first step is about to be taken, in *task*."""
+        self.begun = True
+        self.process.more().task = task
+
     def send(self, value: Any) -> Any:
-        return self._step(self.coroutine.send, value)
-
-    def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
-        return self._step(self._throw, kind if value is None else value)
-
-    def _throw(self, error: Any) -> Any:
-        if is_unbegun(self.coroutine):  # it never ran, and no traceback is to keep what it was called with
-            discard(self.coroutine)
-            raise error
-        return self.coroutine.throw(error)
-
-    def _step(self, advance: Callable[[Any], Any], value: Any) -> Any:
         if self.fenced:
             raise asyncio.CancelledError
         process = self.process
         rt = process.runtime
         if not self.begun:
-            self.begun = True
-            process.more().task = asyncio.current_task(rt.loop)
+            self.begun_in(asyncio.current_task(rt.loop))
         before, rt.current = rt.current, process
         try:
-            return advance(value)
+            return self.coroutine.send(value)
         except StopIteration as stop:
             result = stop.value
         except BaseException as error:
@@ -78,6 +71,33 @@ class Steps(Coroutine[Any, Any, None]):
             rt.current = before
         self.conclude(process, result, None)
         raise StopIteration
+
+    def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
+        """``send`` of an exception. The two share nothing, since ``send`` is each step of everything asynchronous."""
+        if self.fenced:
+            raise asyncio.CancelledError
+        process = self.process
+        rt = process.runtime
+        if not self.begun:
+            self.begun_in(asyncio.current_task(rt.loop))
+        before, rt.current = rt.current, process
+        try:
+            return self._throw(kind if value is None else value)
+        except StopIteration as stop:
+            result = stop.value
+        except BaseException as error:
+            rt.current = before
+            self._failed(error)
+        finally:
+            rt.current = before
+        self.conclude(process, result, None)
+        raise StopIteration
+
+    def _throw(self, error: Any) -> Any:
+        if is_unbegun(self.coroutine):  # it never ran, and no traceback is to keep what it was called with
+            discard(self.coroutine)
+            raise error
+        return self.coroutine.throw(error)
 
     def close(self) -> None:
         discard(self.coroutine)
@@ -242,21 +262,25 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def _begun_task(steps: Steps, *, loop: asyncio.AbstractEventLoop, **options: Any) -> asyncio.Task[None]:
+    def _begun_task(
+        steps: Steps, *, loop: asyncio.AbstractEventLoop, name: str, context: Context
+    ) -> asyncio.Task[None]:
         """What newer Pythons can do by themselves: take the task's first step out of asyncio's queue, and do it now."""
-        task: asyncio.Task[None] = asyncio.Task(steps, loop=loop, **options)
+        task: asyncio.Task[None] = asyncio.Task(steps, loop=loop, name=name, context=context)
         ready = getattr(loop, "_ready", None)
-        last: object = getattr(ready[-1]._callback, "__self__", None) if ready else None
-        if ready is None or last is not task:
+        step: Any = ready[-1]._callback if ready else None
+        steps_of: object = getattr(step, "__self__", None)
+        if ready is None or steps_of is not task:
             return task  # the loop is of another make, and it begins at its next turn
-        first = ready.pop()
+        ready.pop()
+        steps.begun_in(task)
         current = asyncio.current_task(loop)
         if current is None:
-            first._run()
+            context.run(step)
             return task
         asyncio.tasks._leave_task(loop, current)
         try:
-            first._run()
+            context.run(step)
         finally:
             asyncio.tasks._enter_task(loop, current)
         return task

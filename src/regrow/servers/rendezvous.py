@@ -244,7 +244,7 @@ async def wait(request: Request, caller: Process | None, timeout: float | None) 
     elif timeout is not None and not future.done():
         expire_after(request.target.runtime, request, timeout)
     if caller is not None:
-        caller.more().waiting_on = request
+        (caller.extra or caller.more()).waiting_on = request
     try:
         if caller is not None and caller.status >= EXITING and future.done():
             await asyncio.sleep(

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from regrow.kernel import scheduler
 from regrow.kernel.process import Process, new_pid
-from regrow.kernel.runtime import HEADROOM, Runtime, open_runtime
+from regrow.kernel.runtime import STACK_SHARE, Runtime, open_runtime
 from regrow.kernel.steps import Steps, frame_of
 from regrow.testing.clock import VirtualClock
 from regrow.testing.reports import CrashReport, Kind, Reports
@@ -175,7 +175,7 @@ class ChosenRuntime(Runtime):
         if sys.exception() is not None:
             return False
         try:
-            sys._getframe(int(sys.getrecursionlimit() * (1 - HEADROOM)))
+            sys._getframe(sys.getrecursionlimit() // STACK_SHARE)
         except ValueError:
             return not self.ready.must_queue(frame)
         return False
