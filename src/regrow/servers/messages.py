@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Callable
-from inspect import CO_COROUTINE
+from inspect import CO_COROUTINE, CO_VARARGS
 from sys import _getframe, exception
 from time import monotonic
 from types import CoroutineType, FrameType, FunctionType
@@ -216,8 +216,12 @@ def calling(member: Call[Any, Any]) -> Callable[..., Any]:
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether to call it makes a coroutine and does nothing else."""
-    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)
+    """Whether to call it, with a server, makes a coroutine and does nothing else."""
+    if type(function) is not FunctionType:
+        return False
+    code = function.__code__
+    takes_a_server = code.co_argcount > 0 or code.co_flags & CO_VARARGS
+    return bool(code.co_flags & CO_COROUTINE and takes_a_server)
 
 
 def casting(member: Cast[Any, Any]) -> Callable[..., Any]:
