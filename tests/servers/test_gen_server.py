@@ -62,6 +62,14 @@ class Server(GenServer):
         await gate.wait()
         self.log.append("done")
 
+    @call(timeout=0)
+    def never(self) -> None:
+        self.log.append("never")
+
+    @call(timeout=0)
+    async def never_async(self) -> None:
+        self.log.append("never")
+
     @call(raises=Declared)
     def declared(self, error: Exception) -> None:
         raise error
@@ -165,6 +173,10 @@ async def test_a_call_that_is_not_answered_in_time_fails_and_the_server_goes_on(
     assert await server.read() == []
     with pytest.raises(CallTimeout):
         await within(server, 0).read()
+    for never in (server.never, server.never_async):
+        with pytest.raises(CallTimeout, match="within 0 s"):
+            await never()
+    assert await server.read() == ["never", "never"]
 
 
 @pytest.mark.behaviour("GS-22")

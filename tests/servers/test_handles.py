@@ -48,6 +48,10 @@ class Game(GenServer):
         return list(self.moves)
 
     @call
+    async def look(self) -> list[int]:
+        return list(self.moves)
+
+    @call
     def later(self) -> Reply[int]:
         self.reply = Reply[int]()
         return self.reply
@@ -84,7 +88,7 @@ async def test_a_handle_says_it_is_of_the_servers_class_and_is_not_the_server() 
 
 async def test_its_members_are_the_calls_and_casts_with_their_text_and_signature() -> None:
     game = await Game.start()
-    assert dir(game) == ["clear", "later", "play"]
+    assert dir(game) == ["clear", "later", "look", "play"]
     assert inspect.getdoc(game.play) == "Play on a cell."
     assert list(inspect.signature(game.play).parameters) == ["cell", "mark"]
     assert inspect.iscoroutinefunction(game.play)
@@ -96,7 +100,7 @@ async def test_the_state_cannot_be_reached_and_the_error_says_what_can(name: str
     with pytest.raises(AttributeError) as caught:
         getattr(game, name)
     assert f"Game.{name}" in str(caught.value)
-    assert "clear, later, play" in str(caught.value)
+    assert "clear, later, look, play" in str(caught.value)
     assert "@call" in str(caught.value)
     with pytest.raises(AttributeError, match="can't be set through a handle"):
         setattr(game, name, 1)
@@ -208,13 +212,16 @@ async def test_another_thread_is_refused_and_told_how() -> None:
     async def calls() -> None:
         await game.play(1)
 
+    async def asks() -> None:
+        await game.look()
+
     async def casts() -> None:
         game.clear()
 
     async def replies() -> None:
         reply.send(1)
 
-    for work in (calls, casts, replies):
+    for work in (calls, asks, casts, replies):
         error = await in_a_thread(work)
         assert isinstance(error, WrongThread), work
         assert "run_coroutine_threadsafe" in str(error)
@@ -230,15 +237,18 @@ def test_another_loop_of_the_same_thread_is_refused_and_the_end_of_a_loop_ends_i
     async def calls() -> None:
         await game.play(1)
 
+    async def asks() -> None:
+        await game.look()
+
     async def casts() -> None:
         game.clear()
 
-    for work in (calls, casts):
+    for work in (calls, asks, casts):
         with pytest.raises(WrongThread, match="another event loop"):
             other.run_until_complete(work())
     one.run_until_complete(one.shutdown_asyncgens())
     one.close()
-    for work in (calls, casts):
+    for work in (calls, asks, casts):
         with pytest.raises(RuntimeClosed, match="has ended"):
             other.run_until_complete(work())
     other.run_until_complete(other.shutdown_asyncgens())

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 import weakref
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -62,6 +63,10 @@ class Server(GenServer):
         return sys.exception()
 
     @call
+    async def handled_async(self) -> BaseException | None:
+        return sys.exception()
+
+    @call
     def crash(self) -> None:
         raise ValueError("x")
 
@@ -86,6 +91,10 @@ class Server(GenServer):
         return down(depth)
 
     @call
+    async def recurse_async(self, depth: int) -> int:
+        return 0 if depth == 0 else 1 + await Server.recurse_async(self, depth - 1)
+
+    @call
     def to_myself(self) -> None:
         process.send(process.current(), "to myself")
 
@@ -103,6 +112,11 @@ class Server(GenServer):
             self.reply = Reply[str]()
             return self.reply
         return self.answer_later() if how == "async" else "answer"
+
+    @call(raises=KeyError)
+    async def end_async(self, pid: Pid, how: str) -> Any:
+        reply = Server.end(self, pid, how.removeprefix("async def "))
+        return await reply if how == "async def async" else reply
 
     async def answer_later(self) -> str:
         await asyncio.sleep(0)
@@ -148,6 +162,7 @@ async def test_a_handler_does_not_see_what_its_caller_is_handling() -> None:
         raise LookupError("the caller's own")
     except LookupError:
         assert await server.handled() is None
+        assert await server.handled_async() is None
         with pytest.raises(KeyError) as declared:
             await server.miss()
         with pytest.raises(ServerExited) as caught:
@@ -170,15 +185,19 @@ async def test_casts_messages_and_calls_of_one_client_are_handled_in_their_order
     assert await server.read() == [1, 2, 3, "read", "to myself", "read"]
 
 
+@pytest.mark.parametrize("handler", ["", "async def "])
 @pytest.mark.parametrize("how", ["returns", "async", "late", "raises", "declared"])
 @pytest.mark.parametrize("kind", ["process", "task", "server"])
-async def test_a_caller_takes_its_own_exit_before_it_sees_reply_or_error(kind: str, how: str) -> None:
+async def test_a_caller_takes_its_own_exit_before_it_sees_reply_or_error(
+    kind: str, how: str, handler: str
+) -> None:
     server = await Server.start()
+    ask = server.end_async if handler else server.end
     seen: list[Any] = []
 
     async def client() -> None:
         try:
-            seen.append(await server.end(process.current(), how))
+            seen.append(await ask(process.current(), handler + how))
         except Exception as error:
             seen.append(error)
         seen.append("acted")
@@ -223,11 +242,12 @@ async def test_a_linked_caller_of_a_server_that_crashes_never_sees_server_exited
 async def test_a_caller_deep_in_recursion_is_no_reason_for_the_server_to_die() -> None:
     server = await Server.start()
 
-    async def deep(levels: int) -> int:
-        return await deep(levels - 1) if levels else await server.recurse(600)
+    async def deep(levels: int, recurse: Callable[[int], Awaitable[int]]) -> int:
+        return await deep(levels - 1, recurse) if levels else await recurse(600)
 
     for levels in (10, 200, 400, 600, 800):
-        assert await deep(levels) == 600
+        assert await deep(levels, server.recurse) == 600
+        assert await deep(levels, server.recurse_async) == 600
     assert process.alive(server)
 
 

@@ -284,17 +284,6 @@ class Extra:
         self.debug: Debug | None = None  # what sys has installed
         self.alarmed = False
 
-    def is_quiet(self) -> bool:
-        """Whether nothing follows from what a handler asked for, and nobody looks on."""
-        return (
-            self.stopping is None
-            and self.continuation is None
-            and self.patience is None
-            and self.debug is None
-            and not self.suspended
-            and not self.alarmed
-        )
-
 
 @final
 class Process:

@@ -55,10 +55,15 @@ class Handling(Steps):
         elif (
             request is not None
             and process.mailbox is None
-            and extra.is_quiet()
+            and extra.stopping is None
+            and extra.continuation is None
+            and extra.patience is None
+            and extra.debug is None
+            and not extra.suspended
+            and not extra.alarmed
             and not isinstance(result, Deferred)
         ):
-            # The usual end, ``answer``, ``settle`` and ``rest`` in one.
+            # The usual end: ``answer``, ``settle`` and ``rest`` in one, for there is nothing else to do.
             process.request = None
             process.status = IDLE
             request.reply(result)

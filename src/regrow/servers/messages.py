@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Callable
-from inspect import CO_COROUTINE, CO_VARARGS
+from inspect import CO_COROUTINE
 from sys import _getframe, exception
 from time import monotonic
 from types import CoroutineType, FrameType, FunctionType
@@ -114,17 +114,18 @@ async def message(self, $parameters):
             and (caller is None or caller.status < EXITING)
             and rt.may_inline(frame)
         ):
+            handling = Handling(process, function(process.server$passed), (function, $args, $kwargs, None))
             request = process.request = Request(process, rt.loop.create_future(), caller, name, raises)
             process.status = BUSY
             if caller is not None:  # by its first step, which may be taken now, it may close a circle
                 caller.more().waiting_on = request
-            begin(Handling(process, function(process.server$passed), (function, $args, $kwargs, None)))
+            begin(handling)
             if request.future.done():
                 rt.arm_slice()
             else:
                 rt.end_slice()
             reply = wait(request, caller, usual if self._timeout is ... else self._timeout)
-            request = None
+            request = handling = None
             return await reply
     result = otherwise(self, $args, $kwargs, frame)
     return await result if type(result) is CoroutineType else result
@@ -216,12 +217,8 @@ def calling(member: Call[Any, Any]) -> Callable[..., Any]:
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether to call it, with a server, makes a coroutine and does nothing else."""
-    if type(function) is not FunctionType:
-        return False
-    code = function.__code__
-    takes_a_server = code.co_argcount > 0 or code.co_flags & CO_VARARGS
-    return bool(code.co_flags & CO_COROUTINE and takes_a_server)
+    """Whether to call it makes a coroutine and does nothing else."""
+    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)
 
 
 def casting(member: Cast[Any, Any]) -> Callable[..., Any]:

@@ -1,0 +1,180 @@
+"""What an async handler asks for beside its reply takes place as it does for a plain one, whether it waits or not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from regrow import TIMEOUT, GenServer, NoProcess, Reply, call, process, sys
+from regrow.kernel import events
+from tests.waiting import now, turns
+
+HANDLERS = pytest.mark.parametrize("handler", ["plain", "at_once", "after_a_wait"])
+
+
+@pytest.fixture(autouse=True, params=["on", "off"])
+def mode(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REGROW_INLINE", request.param)
+    caplog.set_level(logging.CRITICAL, logger="regrow")
+
+
+class Server(GenServer, max_mailbox=2):
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+
+    def asked(self, what: str) -> Any:
+        match what:
+            case "stop":
+                return self.stopping("stopped")
+            case "continue":
+                self.continue_with("more")
+            case "time out":
+                self.set_timeout(3)
+            case "reply":
+                self.reply = Reply[str]()
+                return self.reply
+        return what
+
+    @call
+    def plain(self, what: str) -> Any:
+        return self.asked(what)
+
+    @call
+    async def at_once(self, what: str) -> Any:
+        return self.asked(what)
+
+    @call
+    async def after_a_wait(self, what: str) -> Any:
+        asked = self.asked(what)
+        await asyncio.sleep(0)
+        return asked
+
+    @call
+    async def receives(self, number: int) -> list[Any]:
+        return [await process.receive() for _ in range(number)]
+
+    @call
+    async def receives_late(self, number: int) -> list[Any]:
+        await asyncio.sleep(1)
+        return [await process.receive() for _ in range(number)]
+
+    async def code_change(self, old_version: object, extra: int) -> None:
+        self.log += await Server.receives(self, extra)
+
+    @call
+    def read(self) -> list[Any]:
+        return self.log
+
+    @call
+    def send(self, value: str) -> None:
+        self.reply.send(value)
+
+    def handle_continue(self, term: str) -> None:
+        self.log.append(term)
+
+    def handle_info(self, message: object) -> None:
+        self.log.append((message, now()))
+
+
+@HANDLERS
+async def test_it_stops_after_its_reply(handler: str) -> None:
+    server = await Server.start()
+    assert await getattr(server, handler)("stop") == "stopped"
+    await turns()
+    assert not process.alive(server)
+    with pytest.raises(NoProcess):
+        await server.read()
+
+
+@HANDLERS
+async def test_it_continues_before_the_next_message(handler: str) -> None:
+    server = await Server.start()
+    assert await getattr(server, handler)("continue") == "continue"
+    assert await server.read() == ["more"]
+
+
+@HANDLERS
+async def test_its_time_out_is_heard(handler: str) -> None:
+    server = await Server.start()
+    await getattr(server, handler)("time out")
+    await asyncio.sleep(4)
+    assert await server.read() == [(TIMEOUT, 3.0)]
+
+
+@HANDLERS
+async def test_it_answers_later_and_the_server_is_free_meanwhile(handler: str) -> None:
+    server = await Server.start()
+    waiting = asyncio.create_task(getattr(server, handler)("reply"))
+    await turns()
+    assert not waiting.done()
+    await server.send("late")
+    assert await waiting == "late"
+
+
+@HANDLERS
+async def test_a_debugger_sees_message_and_reply(handler: str) -> None:
+    server = await Server.start()
+    await sys.log(server, True)
+    await getattr(server, handler)("nothing")
+    assert [kind for kind, _ in await sys.log(server)] == ["in", "out"]
+
+
+@HANDLERS
+async def test_what_comes_while_it_waits_is_handled_after_it(handler: str) -> None:
+    server = await Server.start()
+    first = asyncio.create_task(getattr(server, handler)("nothing"))
+    await asyncio.sleep(0)
+    process.send(server, "next")
+    assert await first == "nothing"
+    assert await server.read() == [("next", 0.0)]
+
+
+# --- a handler that takes the last of its messages itself, and so leaves no mailbox ---------------------------------
+
+
+async def answered(server: Server) -> Any:
+    """What ``receives`` got, after it was sent two messages."""
+    asked = asyncio.create_task(server.receives(2))
+    await turns()
+    process.send(server, "first")
+    process.send(server, "second")
+    return await asked
+
+
+async def test_a_debugger_sees_its_reply_also_when_it_received() -> None:
+    server = await Server.start()
+    await sys.log(server, True)
+    assert await answered(server) == ["first", "second"]
+    assert ("out", "['first', 'second']") in [(kind, text[:19]) for kind, text in await sys.log(server)]
+
+
+async def test_a_suspended_server_stays_so_after_its_code_has_changed() -> None:
+    server = await Server.start()
+    await sys.suspend(server)
+    changed = asyncio.create_task(sys.change_code(server, extra=1))
+    await turns()
+    process.send(server, "changed")
+    await changed
+    waiting = asyncio.create_task(server.read())
+    await turns()
+    assert not waiting.done()
+    await sys.resume(server)
+    assert await waiting == ["changed"]
+
+
+async def test_a_mailbox_that_it_has_emptied_may_be_too_long_again() -> None:
+    told: list[str] = []
+    events.attach(lambda event, _fields: told.append(event))
+    server = await Server.start()
+    for _ in range(2):
+        asked = asyncio.create_task(server.receives_late(3))
+        await turns()
+        for each in range(3):
+            process.send(server, each)
+        assert await asked == [0, 1, 2]
+    assert told.count("mailbox.alarm") == 2
