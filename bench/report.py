@@ -17,7 +17,7 @@ from bench.environments import CACHE
 from bench.figures import STAGES, Cell, Figures, Row, shown
 from bench.machine import facts
 from bench.picture import PICTURE, draw
-from bench.workloads import WORKLOADS, Workload
+from bench.workloads import SHORT, TIMES, WORKLOADS, Workload
 
 __all__ = ["progress", "tell"]
 
@@ -93,7 +93,8 @@ def conditions(figures: Figures) -> list[str]:
     starved, timed = figures.starved()
     loads = figures.loads()
     lines = [
-        f"{date.today():%d %B %Y}. Rounds: {figures.rounds}, interleaved; each run is a process of its own.",
+        f"{date.today():%d %B %Y}. Rounds: {figures.rounds}, interleaved; each run is a process of its own. "
+        f"A round has {TIMES} of those that are done in less than {SHORT:g} s.",
         *(
             ["Rates and growth are by **processor time**, latencies are not."]
             if figures.clock == "cpu"

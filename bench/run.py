@@ -14,14 +14,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench import report
 from bench.contenders import CONTENDERS, Contender
 from bench.environments import CACHE, NotAvailable, environment, find_elixir
-from bench.workloads import WORKLOADS, Workload
+from bench.workloads import SHORT, TIMES, WORKLOADS, Workload
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 300.0
@@ -61,17 +62,19 @@ def main() -> None:
             if round_ >= system.rounds or taken.get(cell, 0.0) >= ENOUGH:
                 continue
             if system.name in missing:
-                told: dict[str, Any] = {"why": missing[system.name]}
+                runs: Iterable[dict[str, Any]] = [{"why": missing[system.name]}]
                 taken[cell] = ENOUGH
             else:
-                start = time.monotonic()
-                told = run_once(command(commands[system.name], system, workload, n, core))
-                taken[cell] = taken.get(cell, 0.0) + time.monotonic() - start
+                line = command(commands[system.name], system, workload, n, core)
+                runs = oftener_if_short(partial(run_once, line))
+            start = time.monotonic()
+            for told in runs:
+                record = {**told, "workload": workload.name, "n": n, "system": system.name, "round": round_}
+                records.append(record)
+                print(report.progress(record), file=sys.stderr, flush=True)
                 if "value" not in told:
                     taken[cell] = ENOUGH  # it won't do better the next time
-            record = {**told, "workload": workload.name, "n": n, "system": system.name, "round": round_}
-            records.append(record)
-            print(report.progress(record), file=sys.stderr, flush=True)
+            taken[cell] = taken.get(cell, 0.0) + time.monotonic() - start
     CACHE.mkdir(exist_ok=True)
     whole = not (given.only or given.systems or given.quick)
     results = {"rounds": given.rounds, "clock": given.clock, "records": records}
@@ -131,6 +134,15 @@ def size_for(system: Contender, workload: Workload, n: int) -> int:
 def command(start: list[str], system: Contender, workload: Workload, n: int, core: int) -> list[str]:
     one_core = [] if system.free else ["taskset", "-c", str(core)]
     return [*one_core, *start, str(system.path), workload.name, str(n), *system.flags]
+
+
+def oftener_if_short(run: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What *run* tells, of one run or of several short ones."""
+    for _ in range(TIMES):
+        told = run()
+        yield told
+        if not 0 < told.get("wall", 0.0) < SHORT:
+            return
 
 
 def run_once(line: list[str]) -> dict[str, Any]:

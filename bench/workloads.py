@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["WORKLOADS", "Kind", "Workload"]
+__all__ = ["SHORT", "TIMES", "WORKLOADS", "Kind", "Workload"]
+
+SHORT, TIMES = 0.3, 3
+"""A run whose clock ran for fewer seconds says little on a machine with moods: so many are made in each round."""
 
 Kind = Literal["speed", "growth", "latency"]
 

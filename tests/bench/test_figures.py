@@ -8,6 +8,7 @@ import pytest
 
 from bench.figures import Figures, shown
 from bench.report import problems, side_by_side, targets
+from bench.run import oftener_if_short
 
 
 def record(
@@ -90,3 +91,13 @@ def test_a_peer_at_a_smaller_size_is_compared_with_the_usual_one() -> None:
 )
 def test_figures_are_shown_in_three_digits(value: float, unit: str, text: str) -> None:
     assert shown(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("tells", "runs"),
+    [([0.1, 0.1, 0.1], 3), ([0.1, 0.5], 2), ([0.5], 1), ([0.0], 1), ([None], 1)],
+    ids=["short", "once short", "long", "without a clock", "failed"],
+)
+def test_a_short_run_is_made_several_times_a_round(tells: list[float | None], runs: int) -> None:
+    told = iter([{"error": "x"} if wall is None else {"value": 1.0, "wall": wall} for wall in tells])
+    assert len(list(oftener_if_short(lambda: next(told)))) == runs

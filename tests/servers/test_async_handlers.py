@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from regrow import TIMEOUT, GenServer, NoProcess, Reply, call, process, sys
+from regrow import TIMEOUT, GenServer, NoProcess, Reply, ServerExited, call, process, sys
 from regrow.kernel import events
 from tests.waiting import now, turns
 
@@ -35,6 +35,8 @@ class Server(GenServer, max_mailbox=2):
                 self.continue_with("more")
             case "time out":
                 self.set_timeout(3)
+            case "crash":
+                raise ValueError(what)
             case "reply":
                 self.reply = Reply[str]()
                 return self.reply
@@ -132,6 +134,31 @@ async def test_what_comes_while_it_waits_is_handled_after_it(handler: str) -> No
     process.send(server, "next")
     assert await first == "nothing"
     assert await server.read() == [("next", 0.0)]
+
+
+@HANDLERS
+async def test_who_is_about_to_end_asks_nobody(handler: str) -> None:
+    server = await Server.start()
+
+    async def client() -> None:
+        process.exit(process.current(), "enough")
+        await getattr(server, handler)("continue")
+
+    process.monitor(process.spawn(client))
+    assert (await process.receive(process.Down)).reason == "enough"
+    assert await server.read() == []
+
+
+@HANDLERS
+async def test_the_report_of_its_crash_says_what_it_handled(
+    handler: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "regrow")
+    server = await Server.start()
+    with pytest.raises(ServerExited):
+        await getattr(server, handler)("crash")
+    [report] = caplog.records
+    assert f"{handler}('crash')" in report.getMessage()
 
 
 # --- a handler that takes the last of its messages itself, and so leaves no mailbox ---------------------------------
