@@ -161,6 +161,20 @@ async def test_the_report_of_its_crash_says_what_it_handled(
     assert f"{handler}('crash')" in report.getMessage()
 
 
+@HANDLERS
+@pytest.mark.parametrize("turn", range(5))
+async def test_a_server_that_is_ended_takes_no_step_more(handler: str, turn: int) -> None:
+    """The books of the kernel are looked at after each step; so here it is enough that there are steps."""
+    server = await Server.start()
+    asked = asyncio.create_task(getattr(server, handler)("nothing"))
+    for _ in range(turn):
+        await asyncio.sleep(0)
+    process.exit(server, "enough")
+    [outcome] = await asyncio.gather(asked, return_exceptions=True)
+    assert outcome == "nothing" or isinstance(outcome, ServerExited | NoProcess)
+    assert not process.alive(server)
+
+
 # --- a handler that takes the last of its messages itself, and so leaves no mailbox ---------------------------------
 
 

@@ -129,6 +129,7 @@ async def test_a_handler_runs_in_the_servers_context_as_the_server() -> None:
     pid = process.pid_of(server)
     variable.set("at the call")
     assert await server.who() == (pid, "at the start")
+    assert await server.who_at_once() == (pid, "at the start")
     assert await server.who_later() == (pid, "at the start")
     assert process.current() != pid
     await server.set("by the handler")
