@@ -10,7 +10,7 @@ import pytest
 
 from regrow import TIMEOUT, GenServer, NoProcess, Reply, ServerExited, call, process, sys
 from regrow.kernel import events
-from tests.waiting import now, turns
+from tests.waiting import forever, now, turns
 
 HANDLERS = pytest.mark.parametrize("handler", ["plain", "at_once", "after_a_wait"])
 
@@ -141,10 +141,15 @@ async def test_who_is_about_to_end_asks_nobody(handler: str) -> None:
     server = await Server.start()
 
     async def client() -> None:
-        process.exit(process.current(), "enough")
-        await getattr(server, handler)("continue")
+        try:
+            await forever()
+        finally:
+            await getattr(server, handler)("continue")
 
-    process.monitor(process.spawn(client))
+    pid = process.spawn(client)
+    process.monitor(pid)
+    await turns()
+    process.exit(pid, "enough")
     assert (await process.receive(process.Down)).reason == "enough"
     assert await server.read() == []
 
