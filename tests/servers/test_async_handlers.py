@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -141,10 +142,9 @@ async def test_who_is_about_to_end_asks_nobody(handler: str) -> None:
     server = await Server.start()
 
     async def client() -> None:
-        try:
+        with suppress(asyncio.CancelledError):
             await forever()
-        finally:
-            await getattr(server, handler)("continue")
+        await getattr(server, handler)("continue")
 
     pid = process.spawn(client)
     process.monitor(pid)
