@@ -9,7 +9,7 @@ import re
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -304,6 +304,45 @@ async def test_a_child_that_is_started_the_short_way_is_restarted_with_its_argum
         await ended(one)
         await turns()
         assert [(await row.child.state())[1] for row in await sup.which_children()] == [0, 3]  # type: ignore[union-attr]  # both run
+
+
+class Pair(NamedTuple):
+    one: int
+    other: int
+
+
+class Taking(GenServer):
+    def __init__(self, *given: Any) -> None:
+        self.given = given
+
+    @call
+    def read(self) -> tuple[Any, ...]:
+        return self.given
+
+    @cast
+    def crash(self) -> None:
+        raise Boom
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), (None,), (0,), ((),), ((1,),), ((1, 2),), (Pair(1, 2),), ([],), (1, 2), ((1,), 2)],
+    ids=repr,
+)
+async def test_whatever_its_arguments_were_a_restarted_child_gets_them(args: tuple[Any, ...]) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope(max_restarts=10) as sup:
+        for _ in range(2):  # the second one in the short way
+            child = await sup.start_child(Taking.child_spec(*args))
+            assert await child.read() == args
+            child.crash()
+            await ended(child)
+            await turns()
+        for row in await sup.which_children():
+            assert isinstance(row.child, Taking)
+            given = await row.child.read()
+            assert given == args
+            assert [type(each) for each in given] == [type(each) for each in args]
 
 
 @pytest.mark.behaviour("DS-49")

@@ -28,7 +28,7 @@ from regrow.supervision.specs import without_arguments
 from regrow.supervision.starts import Started, begin_child, failure_of, waited_for
 from regrow.supervision.stepwise import Stepwise, drive
 
-__all__ = ["DynamicStarts"]
+__all__ = ["DynamicStarts", "dressed"]
 
 _new = object.__new__
 
@@ -49,10 +49,10 @@ class Plain:
 class DynamicStarts(BaseSupervisor):
     """What a ``DynamicSupervisor`` does when it is asked for a child."""
 
-    # A child's spec, or the template that it has in common with others, and then its own arguments beside it: two
-    # objects less that the garbage collector has to look at, for each of a hundred thousand children.
+    # A child's spec, or the template that it has in common with others, and then its own arguments beside it, a
+    # single one ``bare``: three objects less for the garbage collector to look at, a child.
     _table: dict[Pid, ChildSpec[Any]]
-    _arguments: dict[Pid, tuple[Any, ...]]
+    _arguments: dict[Pid, Any]
     _restarting: dict[Pid, ChildSpec[Any]]
     _kept: ChildSpec[Any] | None = None
 
@@ -115,10 +115,10 @@ class DynamicStarts(BaseSupervisor):
             return self._go_on(spec, process, result)
         process.status = IDLE
 
-        # As ``_add``, and ``handle_of``.
+        # As ``_add``, with ``bare``, and ``handle_of``.
         table[pid] = plain.entry
         if args and not plain.is_temporary:
-            self._arguments[pid] = args
+            self._arguments[pid] = args[0] if len(args) == 1 and type(args[0]) is not tuple else args
         if rt.listeners or logger.isEnabledFor(DEBUG):
             self._tell_of(spec, pid)
         handle: Any = Blank()
@@ -182,7 +182,7 @@ class DynamicStarts(BaseSupervisor):
         else:
             self._table[pid] = template
             if spec.args:
-                self._arguments[pid] = spec.args
+                self._arguments[pid] = bare(spec.args)
 
     def _tell_of(self, spec: ChildSpec[Any], pid: Pid) -> None:
         events.child_started(self._me, spec, pid)
@@ -204,6 +204,16 @@ class DynamicStarts(BaseSupervisor):
         ):
             kept = self._kept = without_arguments(spec)
         return kept
+
+
+def bare(args: tuple[Any, ...]) -> Any:
+    """*args* as a supervisor keeps them: one alone without its tuple, unless it is a tuple itself."""
+    return args[0] if len(args) == 1 and type(args[0]) is not tuple else args
+
+
+def dressed(kept: Any) -> tuple[Any, ...]:
+    """The arguments that are kept as *kept*."""
+    return kept if type(kept) is tuple else (kept,)
 
 
 def _leave_word(kind: Any, template: ChildSpec[Any] | None, behaviour: Behaviour) -> None:

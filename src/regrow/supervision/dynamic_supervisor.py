@@ -41,7 +41,7 @@ from regrow.servers.gen_server import GenServer
 from regrow.servers.options import ClassKeywords
 from regrow.supervision import events
 from regrow.supervision.children import RESTARTING, ChildInfo, Counts
-from regrow.supervision.dynamic_starts import DynamicStarts
+from regrow.supervision.dynamic_starts import DynamicStarts, dressed
 from regrow.supervision.errors import ChildNotFound
 from regrow.supervision.flags import DYNAMIC_FLAG_NAMES, Flags, require_dynamic
 from regrow.supervision.reports import MAX_RESTARTS
@@ -214,8 +214,8 @@ class DynamicSupervisor(StartsByInit, DynamicStarts):  # type: ignore[misc]  # t
 
     def _spec_of(self, pid: Pid) -> ChildSpec[Any]:
         """The spec of a child that runs, its arguments included. KeyError for anybody else."""
-        spec, args = self._table[pid], self._arguments.get(pid)
-        return spec if args is None else with_arguments(spec, args, {})
+        spec = self._table[pid]
+        return with_arguments(spec, dressed(self._arguments[pid]), {}) if pid in self._arguments else spec
 
     @call(timeout=None, raises=ChildNotFound)
     def _terminate_child(self, pid: Pid) -> Any:
