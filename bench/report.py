@@ -94,7 +94,7 @@ def conditions(figures: Figures) -> list[str]:
     loads = figures.loads()
     lines = [
         f"{date.today():%d %B %Y}. Rounds: {figures.rounds}, interleaved; each run is a process of its own. "
-        f"A round has {TIMES} of those that are done in less than {SHORT:g} s.",
+        f"A round has {TIMES} of those whose first one took less than {SHORT:g} s.",
         *(
             ["Rates and growth are by **processor time**, latencies are not."]
             if figures.clock == "cpu"

@@ -56,6 +56,7 @@ def main() -> None:
     cells = list(dict.fromkeys((w, size_for(s, w, n), s) for w, n, s in cells))
     records: list[dict[str, Any]] = []
     taken: dict[Any, float] = {}
+    times: dict[Any, int] = {}
     for round_ in range(given.rounds):
         for workload, n, system in cells:
             cell = workload.name, n, system.name
@@ -66,9 +67,10 @@ def main() -> None:
                 taken[cell] = ENOUGH
             else:
                 line = command(commands[system.name], system, workload, n, core)
-                runs = oftener_if_short(partial(run_once, line))
+                runs = oftener_if_short(partial(run_once, line), times.get(cell))
             start = time.monotonic()
-            for told in runs:
+            for number, told in enumerate(runs, 1):
+                times[cell] = number
                 record = {**told, "workload": workload.name, "n": n, "system": system.name, "round": round_}
                 records.append(record)
                 print(report.progress(record), file=sys.stderr, flush=True)
@@ -136,13 +138,14 @@ def command(start: list[str], system: Contender, workload: Workload, n: int, cor
     return [*one_core, *start, str(system.path), workload.name, str(n), *system.flags]
 
 
-def oftener_if_short(run: Callable[[], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """What *run* tells, of one run or of several short ones."""
-    for _ in range(TIMES):
-        told = run()
-        yield told
-        if not 0 < told.get("wall", 0.0) < SHORT:
-            return
+def oftener_if_short(run: Callable[[], dict[str, Any]], times: int | None) -> Iterator[dict[str, Any]]:
+    """What *run* tells, so many *times*; if that is None, several times if the first one is short."""
+    told = run()
+    yield told
+    if times is None:
+        times = TIMES if 0 < told.get("wall", 0.0) < SHORT else 1
+    for _ in range(times - 1):
+        yield run()
 
 
 def run_once(line: list[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Literal
 __all__ = ["SHORT", "TIMES", "WORKLOADS", "Kind", "Workload"]
 
 SHORT, TIMES = 0.3, 3
-"""A run whose clock ran for fewer seconds says little on a machine with moods: so many are made in each round."""
+"""A run whose clock ran for fewer seconds says little on a machine with moods: so many are made in each round. The very
+first one decides it, so that a quick minute of the machine has no more runs than a slow one."""
 
 Kind = Literal["speed", "growth", "latency"]
 

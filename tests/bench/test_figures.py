@@ -94,10 +94,10 @@ def test_figures_are_shown_in_three_digits(value: float, unit: str, text: str) -
 
 
 @pytest.mark.parametrize(
-    ("tells", "runs"),
-    [([0.1, 0.1, 0.1], 3), ([0.1, 0.5], 2), ([0.5], 1), ([0.0], 1), ([None], 1)],
-    ids=["short", "once short", "long", "without a clock", "failed"],
+    ("wall", "times", "runs"),
+    [(0.1, None, 3), (0.5, None, 1), (0.0, None, 1), (None, None, 1), (0.1, 1, 1), (0.5, 3, 3)],
+    ids=["short", "long", "without a clock", "failed", "long before", "short before"],
 )
-def test_a_short_run_is_made_several_times_a_round(tells: list[float | None], runs: int) -> None:
-    told = iter([{"error": "x"} if wall is None else {"value": 1.0, "wall": wall} for wall in tells])
-    assert len(list(oftener_if_short(lambda: next(told)))) == runs
+def test_a_short_run_is_made_several_times_a_round(wall: float | None, times: int | None, runs: int) -> None:
+    told: dict[str, Any] = {"error": "x"} if wall is None else {"value": 1.0, "wall": wall}
+    assert len(list(oftener_if_short(lambda: told, times))) == runs

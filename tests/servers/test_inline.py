@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import sys
 import time
@@ -313,6 +314,43 @@ async def test_casts_without_end_do_not_starve_the_loop() -> None:
         await asyncio.sleep(0.001)  # a timer: it is what must not starve
     for each in busy:
         process.exit(each, "enough")
+
+
+async def _wrapped(self: object) -> None: ...
+
+
+@functools.wraps(_wrapped)
+async def _without_self(*, wanted: int = 1) -> int:
+    return wanted
+
+
+async def test_a_decorated_handler_that_takes_no_self_crashes_its_server() -> None:
+    class Wrong(GenServer):
+        lost: Any = call(_without_self)
+
+    server = await Wrong.start()
+    with pytest.raises(ServerExited) as caught:
+        await server.lost()
+    assert "takes 0 positional arguments" in str(caught.value.reason)
+    assert not process.alive(server)
+
+
+async def test_a_handler_may_become_a_plain_one_while_the_program_runs() -> None:
+    """As tools do that load a changed file again."""
+
+    class Reloaded(GenServer):
+        @call
+        async def ask(self) -> str:
+            return "before"
+
+    def plain(_self: object) -> str:
+        return "after"
+
+    server = await Reloaded.start()
+    assert await server.ask() == "before"
+    function: Any = vars(Reloaded)["ask"].function
+    function.__code__ = plain.__code__
+    assert await server.ask() == "after"
 
 
 async def test_what_a_server_says_about_itself_is_refused_elsewhere() -> None:

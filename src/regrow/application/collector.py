@@ -2,27 +2,23 @@
 
 A full collection looks at every living object, and halts the loop meanwhile: 34 ms at 100,000 children, 218 ms at a
 million. ``gc = "server"`` makes collections rarer, and takes what lives after the start out of them (``gc.freeze``):
-frozen objects are freed as always when nothing refers to them, but cycles among them never. And GNU's C library,
-where it is that, is told to go on giving back to the system what is free at the end of its heap: once it has freed a
-large table, it would keep twice as much in reserve. The library does not touch these settings by itself; ``run``,
-which owns the program, does it when the program asks.
+frozen objects are freed as always when nothing refers to them, but cycles among them never. And after each full
+collection GNU's C library, where it is that, is asked for what it holds in reserve: once a program has freed a large
+table, that may be twice as much. The library does not touch these settings by itself; ``run``, which owns the program,
+does it when the program asks.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["SERVER_THRESHOLDS", "server_collection"]
 
 SERVER_THRESHOLDS: Final = (50_000, 20, 100)
-M_TRIM_THRESHOLD: Final = -1
-"""What ``mallopt`` calls the bytes at the end of the heap that may stay free."""
-RESERVE: Final = 128 * 1024
-"""As it is at the start of a program."""
 
 log = logging.getLogger("regrow.application")
 
@@ -31,24 +27,31 @@ log = logging.getLogger("regrow.application")
 def server_collection() -> Iterator[None]:
     """Collect and freeze what is there now, and collect rarely inside the block."""
     before = gc.get_threshold()
+    trim = _malloc_trim()
+
+    def give_back(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and info["generation"] == 2:
+            trim(0)
+
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SERVER_THRESHOLDS)
-    _keep_the_reserve_small()
+    gc.callbacks.append(give_back)
     log.info("gc = server: thresholds %s, %d objects frozen", SERVER_THRESHOLDS, gc.get_freeze_count())
     try:
         yield
     finally:
+        gc.callbacks.remove(give_back)
         gc.set_threshold(*before)
         gc.unfreeze()
 
 
-def _keep_the_reserve_small() -> None:
-    """Not undone at the end: nobody can ask for what was set before, and it is what every program begins with."""
-    import ctypes  # a megabyte that only those have who asked for this
-
+def _malloc_trim() -> Callable[[int], Any]:
+    """The function of GNU's C library; one that does nothing where there is another, or none that can be called."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, TypeError):  # another C library, or Windows
-        return
-    mallopt(M_TRIM_THRESHOLD, RESERVE)
+        import ctypes  # a megabyte that only those have who have asked for this
+
+        trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+    except (ImportError, OSError, TypeError, AttributeError):
+        return lambda _keep: None
+    return trim

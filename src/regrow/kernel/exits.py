@@ -27,7 +27,7 @@ from regrow.kernel import outbox, reports
 from regrow.kernel.death import bound, end, finish
 from regrow.kernel.errors import LinkedExit, Stop
 from regrow.kernel.mailbox import Exit, put, put_message
-from regrow.kernel.process import DEAD, ENDING, EXITING, ON_STACK, Extra, Pid, Process, Request
+from regrow.kernel.process import BUSY, DEAD, ENDING, EXITING, ON_STACK, Extra, Pid, Process, Request
 from regrow.kernel.reasons import KILL, KILLED, NORMAL
 
 __all__ = ["arrive", "ask_to_stop", "decide", "kill"]
@@ -36,6 +36,8 @@ KILL_GRACE: Final = 0.1
 """Seconds that a killed process's coroutine has for its ``finally`` before it is fenced."""
 SIGNAL_GRACE: Final = 5.0
 """The same for any other exit signal, unless the process's own shutdown time is shorter."""
+UNDER_WAY: Final = (*ON_STACK, BUSY)
+"""Some code of the process is on the stack, or in its task if it has one."""
 
 
 # --- a signal arrives ---------------------------------------------------------------------------------------------
@@ -108,8 +110,8 @@ def decide(process: Process, reason: object, sender: Pid | None) -> None:
         return
     extra.exit_reason = reason
     extra.exit_sender = sender
-    if status in ON_STACK and extra.task is None:
-        # It is on the stack, or waits to be started: whoever runs it looks when it returns.
+    if status in UNDER_WAY and extra.task is None:
+        # It is on the stack, waits to be started, or its task is being made: whoever does that looks afterwards.
         process.status = EXITING
     elif extra.task is not None:
         process.status = EXITING
@@ -122,7 +124,7 @@ def decide(process: Process, reason: object, sender: Pid | None) -> None:
 def kill(process: Process) -> None:
     """``KILL`` has arrived: no ``terminate``, and no grace beyond ``KILL_GRACE``."""
     extra = process.more()
-    on_stack = process.status in ON_STACK or process.status == EXITING or extra.begun
+    on_stack = process.status in UNDER_WAY or process.status == EXITING or extra.begun
     extra.killed = True
     extra.exit_reason = KILLED
     if extra.task is not None:

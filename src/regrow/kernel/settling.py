@@ -76,12 +76,13 @@ class Handling(Steps):
 
 def go_on(process: Process, coroutine: Coroutine[Any, Any, Any], envelope: Envelope) -> None:
     """The handler is asynchronous: it goes on in a task, if its first step is not its last."""
+    handling = Handling(process, coroutine, envelope)
     if process.status >= EXITING:  # it was told to end while it was still plain
         discard(coroutine)
         death.left(process)
     else:
         process.status = BUSY
-        begin(Handling(process, coroutine, envelope))
+        begin(handling)
 
 
 def answer(process: Process, request: Request | None, result: Any) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import CoroutineType, FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from regrow.kernel.process import Process
+from regrow.kernel.process import EXITING, Process
 
 __all__ = ["Conclude", "Prepared", "Steps", "begin", "discard", "frame_of", "run_as", "start_steps"]
 
@@ -47,18 +47,17 @@ class Steps(Coroutine[Any, Any, None]):
     def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
         """Called once when the coroutine has come to its end: with its result, or with what it raised."""
 
-    def begun_in(self, task: asyncio.Task[Any] | None) -> None:
-        """The first step is about to be taken, in *task*."""
-        self.begun = True
-        self.process.more().task = task
-
     def send(self, value: Any) -> Any:
         if self.fenced:
             raise asyncio.CancelledError
         process = self.process
         rt = process.runtime
         if not self.begun:
-            self.begun_in(asyncio.current_task(rt.loop))
+            self.begun = True
+            process.more().task = asyncio.current_task(rt.loop)
+            if process.status >= EXITING:  # it was told to end while the task was made
+                self.fence()
+                raise asyncio.CancelledError
         before, rt.current = rt.current, process
         try:
             return self.coroutine.send(value)
@@ -73,13 +72,14 @@ class Steps(Coroutine[Any, Any, None]):
         raise StopIteration
 
     def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
-        """``send`` of an exception. The two share nothing, since ``send`` is each step of everything asynchronous."""
+        """``send`` of an exception. It is written twice, for ``send`` is nearly every step of everything."""
         if self.fenced:
             raise asyncio.CancelledError
         process = self.process
         rt = process.runtime
         if not self.begun:
-            self.begun_in(asyncio.current_task(rt.loop))
+            self.begun = True
+            process.more().task = asyncio.current_task(rt.loop)
         before, rt.current = rt.current, process
         try:
             return self._throw(kind if value is None else value)
@@ -269,11 +269,10 @@ else:
         task: asyncio.Task[None] = asyncio.Task(steps, loop=loop, name=name, context=context)
         ready = getattr(loop, "_ready", None)
         step: Any = ready[-1]._callback if ready else None
-        steps_of: object = getattr(step, "__self__", None)
-        if ready is None or steps_of is not task:
+        owner: object = getattr(step, "__self__", None)
+        if ready is None or owner is not task:
             return task  # the loop is of another make, and it begins at its next turn
         ready.pop()
-        steps.begun_in(task)
         current = asyncio.current_task(loop)
         if current is None:
             context.run(step)

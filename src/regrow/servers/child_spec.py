@@ -196,8 +196,8 @@ class ChildSpec(Generic[T_co]):
             )
 
     def _check_arguments(self) -> None:
-        if not isinstance(self.args, tuple):
-            if not isinstance(self.args, list):
+        if type(self.args) is not tuple:
+            if not isinstance(self.args, (list, tuple)):
                 raise self._wrong("args", "a tuple of the arguments of start")
             object.__setattr__(self, "args", tuple(self.args))
         if not isinstance(self.kwargs, Mapping) or not all(isinstance(key, str) for key in self.kwargs):

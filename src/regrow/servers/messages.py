@@ -1,6 +1,6 @@
 """How a message leaves a handle: the methods that stand there for the calls and the casts of its server.
 
-Each takes what its handler takes, so it is compiled from one of the two texts below with the handler's own parameters
+Each takes what its handler takes, so it is compiled from one of the texts below with the handler's own parameters
 in it, as a dataclass gets its ``__init__``. One with ``*args, **kwargs`` would pack what it is given and unpack it
 again, a third of what a call costs; and so wrong arguments are refused by the line that gives them, before anything
 is sent. (What a decorator's ``*args`` takes is seen only in the server.)
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from asyncio import _get_running_loop
 from collections.abc import Callable
-from inspect import CO_COROUTINE
+from inspect import CO_COROUTINE, CO_VARARGS
 from sys import _getframe, exception
 from time import monotonic
 from types import CoroutineType, FrameType, FunctionType
@@ -23,11 +23,10 @@ from regrow.kernel import death, names
 from regrow.kernel.adoption import who_asks
 from regrow.kernel.mailbox import put
 from regrow.kernel.probes import sending
-from regrow.kernel.process import BUSY, DEAD, EXITING, IDLE, INLINE, QUEUED, Process, Request
+from regrow.kernel.process import DEAD, EXITING, IDLE, INLINE, QUEUED, Process, Request
 from regrow.kernel.runtime import runtime
 from regrow.kernel.scheduler import NO_KEYWORDS
-from regrow.kernel.settling import Handling
-from regrow.kernel.steps import begin
+from regrow.kernel.settling import go_on
 from regrow.servers.calls import Call, Cast, Default
 from regrow.servers.compiling import compiled, text_here
 from regrow.servers.rendezvous import (
@@ -105,7 +104,7 @@ async def message(self, $parameters):
     process = self._target
     frame = _getframe(1)
     # ``meet`` and ``conclude``, written out for a coroutine function: nothing of it runs before its first step.
-    if process.status == IDLE and not never_inline:
+    if process.status == IDLE and not never_inline and function.__code__ is code:
         rt = process.runtime
         caller = who_asks_quietly(rt)
         if (
@@ -113,19 +112,19 @@ async def message(self, $parameters):
             and _get_running_loop() is rt.loop
             and (caller is None or caller.status < EXITING)
             and rt.may_inline(frame)
+            and process.status == IDLE
         ):
-            handling = Handling(process, function(process.server$passed), (function, $args, $kwargs, None))
+            process.status = INLINE  # before anything is made: that might collect garbage, and so run a finalizer
             request = process.request = Request(process, rt.loop.create_future(), caller, name, raises)
-            process.status = BUSY
             if caller is not None:  # by its first step, which may be taken now, it may close a circle
                 caller.more().waiting_on = request
-            begin(handling)
+            go_on(process, function(process.server$passed), (function, $args, $kwargs, None))
             if request.future.done():
                 rt.arm_slice()
             else:
                 rt.end_slice()
             reply = wait(request, caller, usual if self._timeout is ... else self._timeout)
-            request = handling = None
+            request = None
             return await reply
     result = otherwise(self, $args, $kwargs, frame)
     return await result if type(result) is CoroutineType else result
@@ -166,12 +165,10 @@ def message(self, $parameters):
 """)
 
 WHAT_THEY_USE = {
-    "BUSY": BUSY,
     "BaseException": BaseException,
     "CoroutineType": CoroutineType,
     "DEAD": DEAD,
     "EXITING": EXITING,
-    "Handling": Handling,
     "IDLE": IDLE,
     "INLINE": INLINE,
     "NO_KEYWORDS": NO_KEYWORDS,
@@ -182,9 +179,9 @@ WHAT_THEY_USE = {
     "Request": Request,
     "_get_running_loop": _get_running_loop,
     "_getframe": _getframe,
-    "begin": begin,
     "conclude": conclude,
     "exception": exception,
+    "go_on": go_on,
     "inline_returned": inline_returned,
     "monotonic": monotonic,
     "put": put,
@@ -211,14 +208,26 @@ def calling(member: Call[Any, Any]) -> Callable[..., Any]:
             refuse_another_kind(handle, process, name)
         return meet(process, function, args, kwargs, timeout, raises, name, frame)
 
-    own = {"name": name, "raises": raises, "usual": usual, "never_inline": usual == 0, "otherwise": otherwise}
-    text = CALL_ASYNC if _is_coroutine_function(function) else CALL
-    return compiled(text, function, WHAT_THEY_USE | own)
+    own: dict[str, Any] = {
+        "name": name,
+        "raises": raises,
+        "usual": usual,
+        "never_inline": usual == 0,
+        "otherwise": otherwise,
+    }
+    if not _is_coroutine_function(function):
+        return compiled(CALL, function, WHAT_THEY_USE | own)
+    own["code"] = function.__code__  # a tool may put another in its place
+    return compiled(CALL_ASYNC, function, WHAT_THEY_USE | own)
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether to call it makes a coroutine and does nothing else."""
-    return type(function) is FunctionType and bool(function.__code__.co_flags & CO_COROUTINE)
+    """Whether to call it, with a server, makes a coroutine and does nothing else."""
+    if type(function) is not FunctionType:
+        return False
+    code = function.__code__
+    takes_a_server = code.co_argcount > 0 or code.co_flags & CO_VARARGS
+    return bool(code.co_flags & CO_COROUTINE and takes_a_server)
 
 
 def casting(member: Cast[Any, Any]) -> Callable[..., Any]:

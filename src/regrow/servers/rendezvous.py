@@ -175,7 +175,8 @@ def meet(
         )
     if rt.probes and not probed:
         return _probed(process, function, args, kwargs, timeout, raises, label, frame)
-    if process.status == IDLE and timeout != 0 and rt.may_inline(frame):
+    # Looked at last: what comes before it might make garbage be collected, and a finalizer end the process.
+    if timeout != 0 and process.status == IDLE and rt.may_inline(frame) and process.status == IDLE:
         try:
             result = run_inline(process, function, args, kwargs)
         except BaseException:
@@ -190,6 +191,7 @@ def meet(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, raises)
     put(process, (function, args, kwargs, request))
+    _refuse_the_lost(process, request)
     return wait(request, caller, timeout)
 
 
@@ -232,6 +234,7 @@ async def ask(
         refuse_circle(caller, process)
     request = Request(process, rt.loop.create_future(), caller, label, system=True)
     put(process, (function, args, {}, request))
+    _refuse_the_lost(process, request)
     waiting = wait(request, caller, timeout)
     del request  # it will hold the exception, and the exception this frame
     return await waiting
@@ -263,6 +266,12 @@ async def wait(request: Request, caller: Process | None, timeout: float | None) 
             if caller.status >= EXITING:
                 current_process(target.runtime)  # raises what ends the caller, before it sees reply or error
         del future, request  # they hold the exception, and the exception this frame
+
+
+def _refuse_the_lost(process: Process, request: Request) -> None:
+    """NoProcess if *process* was dead when *request* came: one may be ended by a finalizer while that is made."""
+    if process.status == DEAD and request.open:
+        raise death.no_process(repr(process), request.label)
 
 
 def refuse_circle(caller: Process, target: Process) -> None:

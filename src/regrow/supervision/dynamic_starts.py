@@ -50,7 +50,7 @@ class DynamicStarts(BaseSupervisor):
     """What a ``DynamicSupervisor`` does when it is asked for a child."""
 
     # A child's spec, or the template that it has in common with others, and then its own arguments beside it, a
-    # single one ``bare``: three objects less for the garbage collector to look at, a child.
+    # single one ``bare``: up to three objects less for the garbage collector to look at, a child.
     _table: dict[Pid, ChildSpec[Any]]
     _arguments: dict[Pid, Any]
     _restarting: dict[Pid, ChildSpec[Any]]
