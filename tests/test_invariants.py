@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from regrow import KILL, DynamicSupervisor, GenServer, Registry, Supervisor, call, cast, process
+from regrow.kernel import death
 from regrow.kernel.process import EXITING, IDLE, Behaviour, Process, Request
 from regrow.kernel.runtime import runtime
 from regrow.kernel.settling import Handling
@@ -188,7 +189,7 @@ async def a_coroutine_of_the_dead_that_goes_on() -> None:
     assert steps is not None
     assert task is not None
     target.more().steps = target.more().task = None
-    process.exit(server, KILL)
+    death.finish(target, KILL)
     steps.__class__ = WithoutAnEnd
     gate.set()
     await task

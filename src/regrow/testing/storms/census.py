@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any, Final
 
 from regrow.kernel.errors import StartError, StartIgnored
@@ -315,10 +316,17 @@ def _children(supervisor: Member) -> Iterator[tuple[Process, ChildSpec[Any]]]:
 
 
 def _is_again(before: ChildSpec[Any] | None, spec: ChildSpec[Any]) -> bool:
-    """Whether *spec* is the one of *before*, which a dynamic supervisor keeps as a template and arguments."""
+    """Whether *spec* is the one of *before*, which a dynamic supervisor keeps as a template and arguments.
+
+    Children of one template with the very same arguments can't be told apart: the one that was lost first is up first.
+    """
     if before is None or before is spec:
         return before is spec
-    return (before.template or before) is (spec.template or spec) and before.args is spec.args
+    return (
+        (before.template or before) is (spec.template or spec)
+        and len(before.args) == len(spec.args)
+        and all(map(is_, before.args, spec.args))
+    )
 
 
 def _is_static(server: BaseSupervisor | None) -> bool:
