@@ -88,6 +88,9 @@ def _turns(process: Process, end: float, context: Context) -> None:
     try:
         while True:
             server, mailbox, left, changed = process.server, process.mailbox, TURN, False
+            # What was made since it was looked at may have run a finalizer, which ended it.
+            if process.status != QUEUED:
+                mailbox = None
             while mailbox:
                 rt.current = process
                 envelope = mailbox.popleft()
