@@ -104,8 +104,11 @@ async def test_a_second_that_falls_into_its_opening_or_closing_is_no_error() -> 
     async with shown(FakeProgram()) as (top, _):
         await top.query_one(ProcessTable).remove()  # the views come and go one by one
         top._say()
+        await top._look()
         await top.switcher.remove()
         top._say()
+        await top._look()
+        assert top.check_action("sort", (1,))  # which keys mean something is asked until the end
 
 
 async def test_a_wider_terminal_shows_more_columns_and_the_charts() -> None:

@@ -123,7 +123,12 @@ class Top(App[None]):
 
     @property
     def view_name(self) -> str:
-        return self.switcher.current or "processes"
+        switchers = self.screen_stack[0].query(ContentSwitcher)
+        return (switchers.first().current if switchers else None) or "processes"
+
+    def is_whole(self) -> bool:
+        """Whether its parts are there: they come one by one while it opens, and go so while it closes."""
+        return bool(self.screen_stack[0].query(f"ContentSwitcher #{self.view_name}"))
 
     @property
     def view(self) -> View:
@@ -197,7 +202,8 @@ class Top(App[None]):
     async def _look(self) -> None:
         try:
             self.overview = await self.source.ask("overview", {"samples": 0})
-            await self.view.look(self.source)
+            if self.is_whole():
+                await self.view.look(self.source)
         except Refused as error:
             self.notify(clean(error), severity="warning", markup=False)
         self._answered = monotonic()
@@ -206,9 +212,9 @@ class Top(App[None]):
     # --- the lines at the top ---------------------------------------------------------------------------------------
 
     def _say(self) -> None:
+        if not self.is_whole():  # an answer, or the second, has come while it opens or closes
+            return
         base = self.screen_stack[0]
-        if not base.query(ContentSwitcher) or not base.query(f"#{self.view_name}"):
-            return  # an answer, or the second, has come while it opens or closes
         silent = monotonic() - self._answered
         program = title(
             self.source.program,
