@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import re
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from regrow import process, sys
+from regrow.kernel import runtime as runtimes
+from regrow.kernel import scheduler
 from regrow.kernel.errors import AlreadyStarted, Ignore, MaxChildren, StartError, Stop
 from regrow.kernel.events import attach, detach
 from regrow.kernel.process import Process, new_pid
@@ -231,10 +235,15 @@ async def _seen(me: Process, child: Any, first: int) -> list[Any]:
 
 
 class Ways:
-    """Counts the starts that took the usual way. At the beginning that is the only one known."""
+    """Counts the starts that took the usual way. At the beginning that is the only one known.
+
+    No slice of time ends meanwhile, on however slow a machine: what is seen of a start would come in another order.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.usual = 0
+        monkeypatch.setattr(runtimes, "SLICE", math.inf)
+        monkeypatch.setattr(scheduler, "run", partial(scheduler.run, seconds=math.inf))
         for kind in (Child, WithInit, Temporary, Trapping):
             if "_regrow_plain" in vars(kind):
                 monkeypatch.delattr(kind, "_regrow_plain")
