@@ -284,7 +284,6 @@ def install() -> None:
     )
     messages.WHAT_THEY_USE["Handling"] = _handling  # the same of one whose handler is a coroutine function
     Steps.send = _stepping(Steps.send)  # type: ignore[method-assign]  # each step of every coroutine
-    Steps.throw = _stepping(Steps.throw)  # type: ignore[method-assign]  # the same
     Request.__init__ = _asking(Request.__init__)  # type: ignore[method-assign]  # each call that has to wait
     on_new_runtime(_fit_out)
 

@@ -47,7 +47,8 @@ class Steps(Coroutine[Any, Any, None]):
     def conclude(self, process: Process, result: Any, error: BaseException | None) -> None:
         """Called once when the coroutine has come to its end: with its result, or with what it raised."""
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: Any, error: Any = None) -> Any:
+        """The next step: go on with *value*, or with *error* raised."""
         if self.fenced:
             raise asyncio.CancelledError
         process = self.process
@@ -55,43 +56,24 @@ class Steps(Coroutine[Any, Any, None]):
         if not self.begun:
             self.begun = True
             process.more().task = asyncio.current_task(rt.loop)
-            if process.status >= EXITING:  # it was told to end while the task was made
+            if process.status >= EXITING and error is None:  # it was told to end while the task was made
                 self.fence()
                 raise asyncio.CancelledError
         before, rt.current = rt.current, process
         try:
-            return self.coroutine.send(value)
+            return self.coroutine.send(value) if error is None else self._throw(error)
         except StopIteration as stop:
             result = stop.value
-        except BaseException as error:
+        except BaseException as raised:
             rt.current = before
-            self._failed(error)
+            self._failed(raised)
         finally:
             rt.current = before
         self.conclude(process, result, None)
         raise StopIteration
 
     def throw(self, kind: Any, value: Any = None, trace: TracebackType | None = None, /) -> Any:
-        """``send`` of an exception. It is written twice, for ``send`` is nearly every step of everything."""
-        if self.fenced:
-            raise asyncio.CancelledError
-        process = self.process
-        rt = process.runtime
-        if not self.begun:
-            self.begun = True
-            process.more().task = asyncio.current_task(rt.loop)
-        before, rt.current = rt.current, process
-        try:
-            return self._throw(kind if value is None else value)
-        except StopIteration as stop:
-            result = stop.value
-        except BaseException as error:
-            rt.current = before
-            self._failed(error)
-        finally:
-            rt.current = before
-        self.conclude(process, result, None)
-        raise StopIteration
+        return self.send(None, kind if value is None else value)
 
     def _throw(self, error: Any) -> Any:
         if is_unbegun(self.coroutine):  # it never ran, and no traceback is to keep what it was called with
