@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
+from inspect import unwrap
+from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
 from regrow.kernel import names
@@ -18,6 +20,31 @@ from regrow.servers.calls import Call, Cast, Client, Declared
 from regrow.servers.messages import Named, calling, casting
 
 __all__ = ["Blank", "handle_by_name", "handle_class", "handle_of", "patient"]
+
+
+class Own:
+    """Stands in a handle class for what only the server itself has, and says so.
+
+    A ``__getattr__`` could say it of any name. But where a class has one, Python 3.11 finds none of its attributes the
+    short way, and each message would take a tenth longer. A name that the server does not know either gets Python's
+    own error, which knows the names that are like it.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, handle: Handle | None, _kind: type[Any]) -> Own:
+        if handle is None:
+            return self
+        server, known = type(handle)._server, ", ".join(type(handle)._members) or "none"
+        raise AttributeError(
+            f"{server.__name__}.{self.name} can't be reached through a handle: a client has the calls and casts, "
+            f"which are {known}. The rest is the server's own; mark a method with @call to offer it",
+            name=self.name,
+            obj=handle,
+        )
 
 
 class Handle:
@@ -34,18 +61,6 @@ class Handle:
         target = self._target
         found: Process | None = target if type(target) is Process else target.resolve()
         return found
-
-    def __getattr__(self, name: str) -> NoReturn:
-        server = type(self)._server
-        known = ", ".join(type(self)._members) or "none"
-        if hasattr(server, name) or not name.startswith("_"):
-            raise AttributeError(
-                f"{server.__name__}.{name} can't be reached through a handle: a client has the calls and casts, "
-                f"which are {known}. The rest is the server's own; mark a method with @call to offer it",
-                name=name,
-                obj=self,
-            )
-        raise AttributeError(f"handle of {server.__name__} has no attribute {name!r}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(
@@ -112,6 +127,9 @@ def _make_class(server: type[Any]) -> type[Any]:
             space[name] = calling(member)
         elif isinstance(member, Cast):
             space[name] = casting(member)
+    for name in own_names(server):
+        if name not in space and not hasattr(Handle, name):
+            space[name] = Own(name)
     return type(f"{server.__name__}Handle", (Handle,), space)
 
 
@@ -128,6 +146,31 @@ def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
             else:
                 hidden.add(name)
     return found
+
+
+def own_names(server: type[Any]) -> set[str]:
+    """What the class of *server* has, and all that its functions speak of, which its state is among."""
+    names: set[str] = set()
+    for each in server.__mro__[:-1]:
+        for name, member in vars(each).items():
+            names.add(name)
+            for function in functions_in(member):
+                names.update(names_in(function.__code__))
+    return {name for name in names if not name.startswith("__")}
+
+
+def functions_in(member: object) -> list[FunctionType]:
+    """The plain functions that *member* of a class is made of."""
+    if isinstance(member, Declared):
+        member = member.function
+    parts = (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,)
+    # Of a decorated one, what it was.
+    return [unwrap(part) for part in parts if isinstance(part, FunctionType)]
+
+
+def names_in(code: CodeType) -> set[str]:
+    inner = [names_in(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return {*code.co_names}.union(*inner)
 
 
 class Blank(Handle):

@@ -64,39 +64,43 @@ async def message(self, $parameters):
     process = self._target
     frame = _getframe(1)
     # The fast path of ``meet`` and ``run_inline``, written out: an idle server, and a slice opened by this frame.
-    if process.status == IDLE and frame is process.runtime.slice_frame and exception() is None:
-        rt = process.runtime
-        before = rt.current
-        if monotonic() < rt.slice_end and (before is None or before.status < EXITING) and not never_inline:
-            process.status = INLINE
-            rt.current = process
-            try:
-                result = process.context.copy().run(function, process.server$passed)
-            except BaseException as error:
-                rt.current = before
-                result = Raised(error)
-            else:
-                rt.current = before
-                if (
-                    type(result) not in NOT_DONE
-                    and process.status == INLINE
-                    and process.mailbox is None
-                    and process.request is None
-                    and not rt.alert
-                    and (before is None or before.status < EXITING)
-                ):
-                    process.status = IDLE
-                    return result
-                result = inline_returned(process, before, (function, $args, $kwargs, None), result)
-            if type(result) not in NOT_DONE:
-                return result
-            timeout = usual if self._timeout is ... else self._timeout
-            caller, envelope = who_asks_quietly(rt), (function, $args, $kwargs, None)
-            result = conclude(process, caller, envelope, result, timeout, raises, name)
-            envelope = None
-            return await result
-    result = otherwise(self, $args, $kwargs, frame)
-    return await result if type(result) is CoroutineType else result
+    if (
+        process.status != IDLE
+        or frame is not (rt := process.runtime).slice_frame
+        or exception() is not None
+        or monotonic() >= rt.slice_end
+        or ((before := rt.current) is not None and before.status >= EXITING)
+        or never_inline
+    ):
+        result = otherwise(self, $args, $kwargs, frame)
+        return await result if type(result) is CoroutineType else result
+    process.status = INLINE
+    rt.current = process
+    try:
+        result = process.context.copy().run(function, process.server$passed)
+    except BaseException as error:
+        rt.current = before
+        result = Raised(error)
+    else:
+        rt.current = before
+        if (
+            type(result) not in NOT_DONE
+            and process.status == INLINE
+            and process.mailbox is None
+            and process.request is None
+            and not rt.alert
+            and (before is None or before.status < EXITING)
+        ):
+            process.status = IDLE
+            return result
+        result = inline_returned(process, before, (function, $args, $kwargs, None), result)
+    if type(result) not in NOT_DONE:
+        return result
+    timeout = usual if self._timeout is ... else self._timeout
+    caller, envelope = who_asks_quietly(rt), (function, $args, $kwargs, None)
+    result = conclude(process, caller, envelope, result, timeout, raises, name)
+    envelope = None
+    return await result
 """)
 
 CALL_ASYNC = text_here("""
@@ -104,30 +108,30 @@ async def message(self, $parameters):
     process = self._target
     frame = _getframe(1)
     # ``meet`` and ``conclude``, written out for a coroutine function: nothing of it runs before its first step.
-    if process.status == IDLE and not never_inline and function.__code__ is code:
-        rt = process.runtime
-        caller = who_asks_quietly(rt)
-        if (
-            not rt.alert
-            and _get_running_loop() is rt.loop
-            and (caller is None or caller.status < EXITING)
-            and rt.may_inline(frame)
-            and process.status == IDLE
-        ):
-            process.status = INLINE  # before anything is made: that might collect garbage, and so run a finalizer
-            request = process.request = Request(process, rt.loop.create_future(), caller, name, raises)
-            if caller is not None:  # by its first step, which may be taken now, it may close a circle
-                caller.more().waiting_on = request
-            go_on(process, function(process.server$passed), (function, $args, $kwargs, None))
-            if request.future.done():
-                rt.arm_slice()
-            else:
-                rt.end_slice()
-            reply = wait(request, caller, usual if self._timeout is ... else self._timeout)
-            request = None
-            return await reply
-    result = otherwise(self, $args, $kwargs, frame)
-    return await result if type(result) is CoroutineType else result
+    if (
+        process.status != IDLE
+        or never_inline
+        or function.__code__ is not code
+        or (caller := who_asks_quietly(rt := process.runtime)) is not None and caller.status >= EXITING
+        or rt.alert
+        or _get_running_loop() is not rt.loop
+        or not rt.may_inline(frame)
+        or process.status != IDLE
+    ):
+        result = otherwise(self, $args, $kwargs, frame)
+        return await result if type(result) is CoroutineType else result
+    process.status = INLINE  # before anything is made: that might collect garbage, and so run a finalizer
+    request = process.request = Request(process, rt.loop.create_future(), caller, name, raises)
+    if caller is not None:  # by its first step, which may be taken now, it may close a circle
+        caller.more().waiting_on = request
+    go_on(process, function(process.server$passed), (function, $args, $kwargs, None))
+    if request.future.done():
+        rt.arm_slice()
+    else:
+        rt.end_slice()
+    reply = wait(request, caller, usual if self._timeout is ... else self._timeout)
+    request = None
+    return await reply
 """)
 
 CAST = text_here("""
