@@ -199,17 +199,17 @@ def start_via(n: int) -> float:
     links: dict[int, Slots] = {}
     children: dict[int, Slots] = {}
     entries: dict[str, tuple[Slots, None]] = {}
-    book: dict[int, dict[str, None]] = {}
+    book: dict[int, str] = {}
     watching: dict[int, Slots] = {}
     start = perf_counter()
     for i in range(n):
         via = Via("bench", f"counter {i}")
         options = Slots(Server, via, None, None, None, None)
-        spec = Slots(Server, (i,), options, 1, 2, 3)
-        processes[i] = links[i] = one = Slots(i, processes, Server, 1, links, [via])
+        spec = Slots(options.a, (i,), options.b, 1, 2, 3)
+        processes[i] = links[i] = one = Slots(i, processes, Server, 1, links, via)
         one.g = Server(i)
         entries[via.key] = one, None
-        book[i] = {via.key: None}
+        book[i] = via.key
         watching[i] = one
         children[i] = spec
     return n / (perf_counter() - start)

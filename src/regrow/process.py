@@ -423,7 +423,7 @@ def register(name: Name, target: Target | None = None) -> None:
     _names.check_name(name)
     if process is None or process.status >= _DEAD:
         raise ValueError(f"{target!r} is no living process, so it can't be registered as {name!r}")
-    if process.extra is not None and any(held.key is not None for held in process.extra.names or ()):
+    if not all(map(_names.is_via, _names.names_of(process))):
         raise ValueError(f"{process!r} has a name already: unregister that first")
     holder = _names.claim(process, name)
     if holder is not None:
@@ -433,10 +433,10 @@ def register(name: Name, target: Target | None = None) -> None:
 def unregister(name: Name) -> None:
     """Free *name*. ValueError if it is nobody's. Elixir: ``Process.unregister/1``."""
     process = _names.find(_runtime(), name)
-    held = None if process is None else _names.held_as(process, name)
-    if process is None or held is None:
+    own = None if process is None else _names.own_name(process, name)
+    if process is None or own is None:
         raise ValueError(f"no process is registered as {name!r}")
-    _names.give_up(process, held)
+    _names.give_up(process, own)
 
 
 def whereis(name: Name) -> Pid | None:
@@ -447,9 +447,8 @@ def whereis(name: Name) -> Pid | None:
 
 def registered() -> list[Name]:
     """All local names. Elixir: ``Process.registered/0``."""
-    rt = _runtime()
-    every = (held for each in rt.names.values() if each.extra is not None for held in each.extra.names or ())
-    return [held.name for held in every if held.key is not None]
+    holders = _runtime().names.values()
+    return [name for each in holders for name in _names.names_of(each) if not _names.is_via(name)]
 
 
 # --- looking ------------------------------------------------------------------------------------------------------

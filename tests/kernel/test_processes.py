@@ -224,6 +224,40 @@ async def test_register_refuses_the_dead_and_a_second_name() -> None:
     process.register("two")
 
 
+async def test_a_process_may_have_vias_beside_its_local_name_and_gives_each_up_by_itself() -> None:
+    pid = process.spawn(idle)
+    for name in (Global("first"), Global("second"), Global("third"), "local"):
+        process.register(name, pid)
+    info = process.info(pid)
+    assert info is not None
+    assert info.names == (Global("first"), Global("second"), Global("third"), "local")
+    assert info.name == Global("first")
+    assert process.registered() == ["local"]
+    process.unregister(Global("first"))
+    process.unregister(Global("third"))
+    info = process.info(pid)
+    assert info is not None
+    assert (info.name, info.names) == (Global("second"), (Global("second"), "local"))
+    assert process.whereis(Global("first")) is process.whereis(Global("third")) is None
+    process.exit(pid, "enough")
+    await end_of(pid)
+    assert process.whereis("local") is process.whereis(Global("second")) is None
+    assert process.registered() == []
+
+
+async def test_a_via_that_equals_anything_is_not_taken_for_a_local_name() -> None:
+    class Anything(Global):
+        def __eq__(self, _: object) -> bool:
+            return True
+
+    pid = process.spawn(idle)
+    process.register(Anything("g"), pid)
+    process.register("local", pid)
+    process.unregister("local")
+    assert process.whereis(Global("g")) == pid
+    assert process.registered() == []
+
+
 # --- labels and info -----------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regrow import AlreadyStarted, GenServer, Global, InvalidName, call, process, stop
+from regrow import AlreadyStarted, GenServer, Global, InvalidName, InvalidSpec, call, process, stop
 from regrow.kernel.errors import KeeperGone
 
 
@@ -53,6 +53,15 @@ async def test_what_is_no_name_is_refused_before_anything_starts(name: Any) -> N
     with pytest.raises(InvalidName, match="use a string"):
         Server.named(name)
     assert process.processes() == before
+
+
+async def test_a_name_that_can_be_no_id_is_refused_where_the_spec_is_made() -> None:
+    class Unhashable(Via):
+        __eq__ = object.__eq__  # so it has no hash
+
+    with pytest.raises(InvalidSpec, match="must be hashable"):
+        Server.options(name=Unhashable()).child_spec()
+    assert Server.options(name=Unhashable(), id="one").child_spec().id == "one"
 
 
 class Via:

@@ -9,17 +9,19 @@ import math
 import re
 import weakref
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
-from regrow import process, sys
+from regrow import Registry, UnknownRegistry, process, sys
 from regrow.kernel import runtime as runtimes
 from regrow.kernel import scheduler
 from regrow.kernel.errors import AlreadyStarted, Ignore, MaxChildren, StartError, Stop
 from regrow.kernel.events import attach, detach
+from regrow.kernel.names import Global
 from regrow.kernel.process import Process, new_pid
 from regrow.kernel.reasons import KILL
 from regrow.kernel.runtime import runtime
@@ -120,6 +122,10 @@ def go_on(child: Any) -> None:
     child.continue_with("more")
 
 
+def set_a_timeout(child: Any) -> None:
+    child.set_timeout(3600)
+
+
 async def wait(_: Any) -> None:
     await asyncio.sleep(0)
 
@@ -160,13 +166,25 @@ STARTS: dict[str, ChildSpec[Any]] = {
     "init fails": WithInit.child_spec(nothing, fail),
     "init ignores": WithInit.child_spec(nothing, ignore),
     "init returns something": WithInit.child_spec(nothing, return_something),
+    "init sets a time-out": WithInit.child_spec(nothing, set_a_timeout),
+    "under a name": Child.options(name="the one").child_spec(nothing, 2),
+    "under a name, with keywords": Child.options(name="the one").child_spec(act=nothing),
+    "under a name, temporary": Temporary.options(name=("the", 1)).child_spec(nothing, 2),
+    "under a name, transient": Child.options(name="the one", restart="transient").child_spec(nothing),
+    "under a name, fails": Child.options(name="the one").child_spec(fail),
+    "under a name, has mail": Child.options(name=Child).child_spec(write_to_itself),
+    "under a name, has a link": Child.options(name="the one").child_spec(link_another),
+    "under a name, swallows its exit": Child.options(name="the one").child_spec(outlive_its_exit),
+    "under a name, init goes on": WithInit.options(name="the one").child_spec(nothing, go_on),
+    "under a name, init waits": WithInit.options(name="the one", timeout=5.0).child_spec(nothing, wait),
 }
 
 
 async def come_to(
-    sup: DynamicSupervisor, spec: ChildSpec[Any], caplog: pytest.LogCaptureFixture
+    sup: DynamicSupervisor, spec: ChildSpec[Any], caplog: pytest.LogCaptureFixture, *, watched: bool
 ) -> list[Any]:
-    """Start it, let it crash, and tell all that can be seen of it. Processes are told by their order."""
+    """Start it, let it crash, and tell all that can be seen of it, by listeners too if it is *watched*. Processes are
+    told by their order."""
     me = runtime().processes[process.pid_of(sup)]
     first = new_pid()
     told: list[Any] = []
@@ -188,7 +206,8 @@ async def come_to(
             )
         )
 
-    attach(note)
+    if watched:
+        attach(note)
     caplog.clear()
     try:
         with caplog.at_level(logging.DEBUG, "regrow.supervisor"):
@@ -209,7 +228,8 @@ async def come_to(
                 ]
             )
     finally:
-        detach(note)
+        if watched:
+            detach(note)
     told.append(("children", (await sup.count_children()).active))
     return told
 
@@ -218,6 +238,7 @@ async def _seen(me: Process, child: Any, first: int) -> list[Any]:
     found = me.runtime.processes[process.pid_of(child)]
     server: Any = me.server
     return [
+        ("status", found.status),  # before the first message
         ("state", await child.state()),
         ("is one", isinstance(child, Child), child == Child.of(process.pid_of(child)) or type(child)),
         ("pid", found.pid - first, found.parent == me.pid, found.linked, found.trapping, found.status),
@@ -261,20 +282,42 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     return Ways(monkeypatch)
 
 
+class OwnVia:
+    """A via of the user's own, of one name."""
+
+    holder: int | None = None
+
+    def register_name(self, pid: int) -> bool:
+        if self.whereis_name() is not None:
+            return False
+        self.holder = pid
+        return True
+
+    def unregister_name(self) -> None:
+        self.holder = None
+
+    def whereis_name(self) -> int | None:
+        return self.holder if self.holder in process.processes() else None
+
+    def send(self, message: object) -> None:
+        raise LookupError
+
+
 @pytest.mark.parametrize("about", STARTS)
 async def test_a_start_comes_to_the_same_by_both_ways(
     about: str, ways: Ways, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """One under a name has the short way only while nobody listens."""
     runtime().inline = "on"
-    spec = STARTS[about]
+    spec, watched = STARTS[about], "under a name" not in about
     kind: Any = spec.start
     async with DynamicSupervisor.scope(max_restarts=100) as sup:
-        usual = await come_to(sup, spec, caplog)
+        usual = await come_to(sup, spec, caplog, watched=watched)
     async with DynamicSupervisor.scope(max_restarts=100) as sup:
         sibling = await sup.start_child(kind)
         await sup.terminate_child(sibling)
         ways.usual = 0
-        short = await come_to(sup, spec, caplog)
+        short = await come_to(sup, spec, caplog, watched=watched)
     assert short == usual
     assert ways.usual == ("keywords" in about)
 
@@ -289,9 +332,101 @@ async def test_each_class_has_its_short_way_and_specs_that_say_more_have_none(wa
         for number in range(3):
             await sup.start_child(Child.options(name=f"child {number}").child_spec())
             await sup.start_child(Child.child_spec().replace(restart="transient"))
-        assert ways.usual == 8
+        assert ways.usual == 5
+        await sup.start_child(Child.options(name="debugged", debug=["log"]).child_spec())
+        assert ways.usual == 6
         await sup.start_child(Child)
-        assert ways.usual == 8
+        assert ways.usual == 6
+
+
+async def test_a_class_whose_children_all_have_names_has_its_short_way_too(ways: Ways) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        for number in range(3):
+            await sup.start_child(Child.options(name=f"child {number}").child_spec())
+        assert ways.usual == 1
+        await sup.start_child(ChildSpec("a spec by hand, without a name", Child))
+        assert ways.usual == 2
+        transient = Child.options(restart="transient")
+        for _ in range(2):
+            await sup.start_child(transient.child_spec())
+        assert ways.usual == 3
+        for _ in range(2):
+            await sup.start_child(Child)
+        assert ways.usual == 4
+
+        class Subclass(Child): ...
+
+        await sup.start_child(Subclass.options(name="another class").child_spec())
+        assert ways.usual == 5
+
+
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("about", ["a name", "a via", "a via of a registry", "a via of one's own"])
+async def test_a_start_under_a_name_comes_to_the_same_by_both_ways(
+    about: str, watched: bool, short: bool, ways: Ways
+) -> None:
+    runtime().inline = "on"
+    events: list[str] = []
+
+    def note(event: str, _fields: dict[str, Any]) -> None:
+        events.append(event)
+
+    async with (
+        Registry.scope("names", keys="unique") as registry,
+        DynamicSupervisor.scope() as sup,
+        AsyncExitStack() as cleanup,
+    ):
+        vias = {"a name": "one", "a via": Global("one"), "a via of a registry": registry.via("one", "value")}
+        name: Any = vias.get(about) or OwnVia()
+        spec = Child.options(name=name).child_spec(nothing, 2)
+        if short:
+            await sup.start_child(Child)
+        ways.usual = 0
+        if watched:
+            attach(note)
+            cleanup.callback(detach, note)
+        one = await sup.start_child(spec)
+        pid = process.pid_of(one)
+        assert ways.usual == (not short or watched or about == "a via of one's own")
+        assert process.whereis(name) == pid
+        assert registry.lookup("one") == ([(pid, "value")] if "registry" in about else [])
+        if watched:
+            assert events == ["process.started", "child.started"]
+        before = process.processes()
+        with pytest.raises(AlreadyStarted) as taken:
+            await sup.start_child(spec)
+        assert taken.value.pid == pid
+        assert process.processes() == before
+        if watched:
+            assert events == ["process.started", "child.started", "child.start_failed"]
+        one.crash()
+        await ended(one)
+        await turns()
+        assert (await Child.named(name).state())[1] == 1
+        again = process.whereis(name)
+        assert again not in (pid, None)
+        await sup.terminate_child(again)  # type: ignore[arg-type]  # it is up again
+        assert process.whereis(name) is None
+        await sup.start_child(spec)
+
+
+async def test_a_name_whose_keeper_is_gone_is_refused_and_nothing_is_left(
+    ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime().inline = "on"
+    async with DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        async with Registry.scope("names", keys="unique") as registry:
+            spec = Child.options(name=registry.via("one")).child_spec()
+        before = process.processes()
+        with pytest.raises(StartError) as failed:
+            await sup.start_child(spec)
+        assert isinstance(failed.value.reason, UnknownRegistry)
+        assert not caplog.records  # no child has crashed: there was none yet
+        assert process.processes() == before
+        assert (await sup.count_children()).active == 1
 
 
 async def test_where_nothing_runs_on_its_callers_stack_there_is_no_short_way(ways: Ways) -> None:

@@ -15,6 +15,7 @@ from regrow.kernel import reports
 from regrow.kernel.compaction import compact, is_due
 from regrow.kernel.errors import KeeperGone, NoProcess, ProcessExit, ServerExited, StartError, Stop
 from regrow.kernel.events import emit
+from regrow.kernel.names import release
 from regrow.kernel.outbox import post, post_exit
 from regrow.kernel.process import DEAD, ENDING, EXITING, Envelope, Extra, Pid, Process, Request
 from regrow.kernel.reasons import KILL, KILLED, NOPROC, is_clean, strip
@@ -175,8 +176,8 @@ def finish(process: Process, reason: object) -> None:
     if rt.listeners:
         emit(rt, "process.exited", pid=pid, kind=process.behaviour.name, reason=reason)
     if extra is not None:
-        if extra.names is not None:
-            _free_names(rt, process, extra.names)
+        if extra.name is not None:
+            _free_names(process, [extra.name, *(extra.names or ())])
         _forget(extra)
         if extra.starter is not None and not extra.starter.done():
             extra.starter.set_exception(StartError(reason))
@@ -303,10 +304,10 @@ def no_process(target: object, label: str = "") -> NoProcess:
     return NoProcess(NOPROC, target, label)
 
 
-def _free_names(rt: Runtime, process: Process, names: list[Any]) -> None:
+def _free_names(process: Process, names: list[Any]) -> None:
     for name in names:
         try:
-            name.release(rt, process)
+            release(process, name)
         except (KeeperGone, ProcessExit):
             pass  # the name goes with its keeper; or who runs now may not act any more
         except Exception:  # a user's own via: it must not keep the dead from being dead

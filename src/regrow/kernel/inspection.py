@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from regrow.kernel.names import names_of
 from regrow.kernel.process import EXITING, STATE_NAMES, Pid, Process
 from regrow.kernel.reports import ancestors
 from regrow.kernel.signals import linked_to
@@ -46,7 +47,7 @@ def look_at(process: Process) -> ProcessInfo:
         pid=process.pid,
         kind=process.behaviour.name,
         name=process.name,
-        names=tuple(each.name for each in extra.names) if extra is not None and extra.names else (),
+        names=tuple(names_of(process)),
         label=extra.label if extra is not None else None,
         status=STATE_NAMES[process.status],
         parent=process.parent,

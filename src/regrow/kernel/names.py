@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from regrow.kernel.errors import InvalidName, NameTaken
 from regrow.kernel.mailbox import put_message
@@ -19,17 +19,22 @@ from regrow.kernel.runtime import Runtime, runtime
 
 __all__ = [
     "Global",
-    "Held",
     "Name",
     "Via",
     "check_name",
     "claim",
     "find",
     "give_up",
-    "held_as",
+    "is_known",
     "is_via",
     "local_key",
+    "names_of",
+    "own_name",
+    "release",
+    "whole_via",
 ]
+
+T = TypeVar("T")
 
 Name = Any
 """A local name, or a via. See the module's text for what is one."""
@@ -61,7 +66,16 @@ class Via(Protocol):
 
 VIA: Final = ("register_name", "unregister_name", "whereis_name", "send")
 
+_whole_vias: set[type[Any]] = set()
 
+
+def whole_via(kind: type[T]) -> type[T]:
+    """Class decorator: *kind* has the four functions of a via, which need not be looked for each time."""
+    _whole_vias.add(kind)
+    return kind
+
+
+@whole_via
 @dataclass(frozen=True, slots=True)
 class Global:
     """A name for the whole cluster, which without one is this event loop: Elixir's ``{:global, name}``."""
@@ -93,6 +107,8 @@ class Global:
 
 def check_name(name: object) -> None:
     """InvalidName, with the list of what is allowed, unless *name* can name a process."""
+    if type(name) in _whole_vias:
+        return
     if not is_via(name):
         local_key(name)
     elif missing := [each for each in VIA if not callable(getattr(name, each, None))]:
@@ -102,7 +118,15 @@ def check_name(name: object) -> None:
 
 
 def is_via(name: object) -> bool:
-    return not isinstance(name, type) and hasattr(type(name), "whereis_name")
+    kind = type(name)
+    if kind is str or kind in _whole_vias:  # nearly all names
+        return kind is not str
+    return not isinstance(name, type) and hasattr(kind, "whereis_name")
+
+
+def is_known(name: object) -> bool:
+    """Whether *name* is kept by code of regrow's own, which runs to its end."""
+    return type(name) in _whole_vias or not is_via(name)
 
 
 def local_key(name: object) -> Any:
@@ -143,26 +167,6 @@ def find(rt: Runtime, name: object) -> Process | None:
     return rt.names.get(local_key(name))
 
 
-class Held:
-    """A name that a process has, and how it is freed when the process ends."""
-
-    __slots__ = ("key", "name")
-
-    def __init__(self, name: Any, key: Any) -> None:
-        self.name = name
-        self.key = key
-
-    def release(self, rt: Runtime, process: Process) -> None:
-        if self.key is None:
-            if self.name.whereis_name() in (None, process.pid):
-                self.name.unregister_name()
-        elif rt.names.get(self.key) is process:
-            del rt.names[self.key]
-
-    def __repr__(self) -> str:
-        return repr(self.name)
-
-
 def claim(process: Process, name: Any) -> Process | None:
     """Give *name* to *process*. If another living process has it, that one is returned, and nothing changes."""
     rt = process.runtime
@@ -172,7 +176,6 @@ def claim(process: Process, name: Any) -> Process | None:
             if holder is None:
                 raise NameTaken(f"{name!r} refused process {process.pid}, and names nobody", 0)
             return holder
-        key = None
     else:
         key = local_key(name)
         holder = rt.names.get(key)
@@ -180,23 +183,41 @@ def claim(process: Process, name: Any) -> Process | None:
             return holder
         rt.names[key] = process
     extra = process.more()
-    if extra.names is None:
-        extra.names = []
-    extra.names.append(Held(name, key))
+    if extra.name is None:
+        extra.name = name
+    else:
+        extra.names = [*(extra.names or ()), name]
     return None
 
 
-def held_as(process: Process, name: Any) -> Held | None:
-    """What *process* holds as *name*, or None."""
-    key = None if is_via(name) else local_key(name)
-    for held in (process.extra.names or ()) if process.extra is not None else ():
-        if held.key == key and (key is not None or held.name == name):
-            return held
+def names_of(process: Process) -> list[Any]:
+    """The names that *process* has, in the order in which it got them."""
+    extra = process.extra
+    return [] if extra is None or extra.name is None else [extra.name, *(extra.names or ())]
+
+
+def own_name(process: Process, name: Any) -> Any:
+    """The name that *process* has and that is the same as *name*, or None."""
+    for own in names_of(process):
+        if is_via(own) == is_via(name) and (
+            own == name if is_via(own) else local_key(own) == local_key(name)
+        ):
+            return own
     return None
 
 
-def give_up(process: Process, held: Held) -> None:
+def give_up(process: Process, own: Any) -> None:
     """Free one name of a living process."""
-    if process.extra is not None and process.extra.names is not None:
-        process.extra.names.remove(held)
-    held.release(process.runtime, process)
+    left = [each for each in names_of(process) if each is not own]
+    extra = process.more()
+    extra.name, extra.names = (left[0], left[1:]) if left else (None, None)
+    release(process, own)
+
+
+def release(process: Process, name: Any) -> None:
+    """Let others have the *name* that was that of *process*."""
+    if is_via(name):
+        if name.whereis_name() in (None, process.pid):
+            name.unregister_name()
+    elif process.runtime.names.get(local_key(name)) is process:
+        del process.runtime.names[local_key(name)]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import asyncio
     from contextvars import Context
 
-    from regrow.kernel.names import Held
     from regrow.kernel.runtime import Runtime
     from regrow.kernel.steps import Steps
 
@@ -234,6 +233,7 @@ class Extra:
         "links",
         "monitoring",
         "monitors",
+        "name",
         "names",
         "outlived",
         "patience",
@@ -254,7 +254,8 @@ class Extra:
         self.monitors: dict[int, Callable[[Process, object], None]] | None = None  # who watches me
         self.monitoring: dict[int, Process | None] | None = None  # whom I watch
         self.timers: dict[int, asyncio.TimerHandle] | None = None
-        self.names: list[Held] | None = None
+        self.name: Any = None  # the first that it was given
+        self.names: list[Any] | None = None  # the others
         self.label: object = None
         self.callers: tuple[Pid, ...] = ()
         self.initial: str | None = None
@@ -330,7 +331,7 @@ class Process:
     @property
     def name(self) -> object:
         """The first name that it was registered under, or None."""
-        return self.extra.names[0].name if self.extra is not None and self.extra.names else None
+        return None if self.extra is None else self.extra.name
 
     def __repr__(self) -> str:
         name = self.name

@@ -27,7 +27,7 @@ from regrow.kernel.process import (
 )
 from regrow.kernel.steps import Steps, begin, discard
 
-__all__ = ["Handling", "answer", "go_on", "rest", "settle"]
+__all__ = ["Handling", "answer", "go_on", "is_settled", "rest", "settle"]
 
 
 class Handling(Steps):
@@ -126,6 +126,22 @@ def settle(process: Process, envelope: Envelope, result: Any) -> bool:
     if extra.alarmed and len(process.mailbox or ()) < (process.behaviour.max_mailbox or 0):
         extra.alarmed = False
     return not (extra.suspended and _suspend(process))
+
+
+def is_settled(process: Process) -> bool:
+    """Whether there is nothing for ``settle`` to do, and no more for ``rest`` than to let it rest, with no mail."""
+    extra = process.extra
+    return process.status < EXITING and (
+        extra is None
+        or (
+            extra.stopping is None
+            and extra.continuation is None
+            and extra.patience is None
+            and extra.debug is None
+            and not extra.suspended
+            and not extra.alarmed
+        )
+    )
 
 
 def rest(process: Process) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from regrow.kernel import reports
 from regrow.kernel.errors import ServerExited
 from regrow.kernel.mailbox import put
+from regrow.kernel.names import names_of
 from regrow.kernel.process import DEAD, STATE_NAMES, Extra, Pid, Process, Request
 from regrow.kernel.runtime import Runtime
 from regrow.observer.errors import NoState, UnknownProcess
@@ -86,7 +87,7 @@ async def detail_of(
     where = None if extra.steps is None else extra.steps.where()
     return ProcessDetail(
         row=row_of(process, recording, rt.loop.time()),
-        names=tuple(name_text(each.name) or "" for each in extra.names or ()),
+        names=tuple(name_text(each) or "" for each in names_of(process)),
         ancestors=shown(_ancestors(process)),
         links=shown(_linked(process)),
         monitored_by=shown(watching),

@@ -219,6 +219,9 @@ class ChildSpec(Generic[T_co]):
 KEYS: Final = tuple(each.name for each in dataclasses.fields(ChildSpec) if each.init)
 
 
+_new = object.__new__
+
+
 class _Blank(ChildSpec[Any]):
     """A spec while it is filled in: it can be written to, and is a ``ChildSpec`` from the moment it is done."""
 
@@ -235,7 +238,7 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
     As ``replace``, for those who make one spec a child: what was checked is not checked again, which is most of the
     time that a start would take.
     """
-    new: Any = object.__new__(_Blank)
+    new: Any = _new(_Blank)
     new.id = spec.id
     new.start = spec.start
     new.args = args
@@ -255,13 +258,30 @@ def with_arguments(spec: ChildSpec[T], args: tuple[Any, ...], kwargs: dict[str, 
 
 
 def with_start_options(
-    spec: ChildSpec[T], spec_id: Hashable, name: Any, timeout: float | None, debug: tuple[str, ...]
+    spec: ChildSpec[T],
+    spec_id: Hashable,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    name: Any,
+    timeout: float | None,
+    debug: tuple[str, ...],
 ) -> ChildSpec[T]:
-    """*spec* under another id and with other options of the start, which have been checked."""
-    new: Any = with_arguments(spec, spec.args, {**spec.kwargs})
-    changes = {"id": spec_id, "name": name, "timeout": timeout, "debug": debug, "template": None}
-    for key, value in changes.items():
-        object.__setattr__(new, key, value)
+    """*spec* with the arguments of a start and other options of it, which have been checked, under another id."""
+    new: Any = _new(_Blank)
+    new.id = spec_id
+    new.start = spec.start
+    new.args = args
+    new.kwargs = kwargs
+    new.restart = spec.restart
+    new.shutdown = spec.shutdown
+    new.type = spec.type
+    new.modules = spec.modules
+    new.significant = spec.significant
+    new.name = name
+    new.timeout = timeout
+    new.debug = debug
+    new.template = None
+    new.__class__ = ChildSpec
     made: ChildSpec[T] = new
     made._check_id()
     return made

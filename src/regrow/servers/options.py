@@ -58,24 +58,24 @@ class StartOptions(TypedDict, total=False):
 
 
 SPEC_KEYS: Final = ("restart", "shutdown", "significant")
+OPTIONS: Final = ("name", "timeout", "debug", "id", *SPEC_KEYS)
+_OF_THE_SPEC: Final = frozenset(SPEC_KEYS)
 
 
 def check_keywords(server: type[Any], given: dict[str, Any], allowed: tuple[str, ...]) -> None:
     """TypeError for a word that a class header or ``options`` does not know, ValueError for a value that can't be."""
+    keys: dict[str, Any] = {}
     for word, value in given.items():
         if word not in allowed:
             raise TypeError(
                 f"{server.__name__}: {word}={value!r} is not known here; known are {', '.join(allowed)}"
             )
-    if given.get("max_mailbox") is not None and not (
-        type(given["max_mailbox"]) is int and given["max_mailbox"] > 0
-    ):
-        raise ValueError(
-            f"{server.__name__}: max_mailbox={given['max_mailbox']!r}: must be a number above 0, or None"
-        )
-    if not isinstance(given.get("trap_exits", False), bool):
-        raise ValueError(f"{server.__name__}: trap_exits={given['trap_exits']!r}: must be True or False")
-    keys = {key: given[key] for key in ("restart", "shutdown") if key in given}
+        if word in ("restart", "shutdown"):
+            keys[word] = value
+        elif word == "max_mailbox" and value is not None and not (type(value) is int and value > 0):
+            raise ValueError(f"{server.__name__}: max_mailbox={value!r}: must be a number above 0, or None")
+        elif word == "trap_exits" and not isinstance(value, bool):
+            raise ValueError(f"{server.__name__}: trap_exits={value!r}: must be True or False")
     if keys:
         ChildSpec(server.__name__, dict, **keys)  # the spec checks its own keys, and says it best
 
@@ -86,18 +86,20 @@ class Options(Generic[P, T_co]):
     __slots__ = ("_debug", "_given", "_name", "_server", "_spec", "_timeout")
 
     def __init__(self, server: type[Any], given: dict[str, Any]) -> None:
-        check_keywords(server, given, ("name", "timeout", "debug", "id", *SPEC_KEYS))
-        if given.get("name") is not None:
-            check_name(given["name"])
-        timeout = given.get("timeout")
-        self._timeout = checked_seconds(timeout, f"timeout={timeout!r}")
-        for each in given.get("debug", ()):
-            if each not in DEBUG:
-                raise ValueError(f"debug={given['debug']!r}: must be some of {', '.join(map(repr, DEBUG))}")
+        check_keywords(server, given, OPTIONS)
         self._server = server
         self._given = given
-        self._name = given.get("name")
-        self._debug = tuple(given.get("debug", ()))
+        self._name = name = given.get("name")
+        self._timeout: float | None = None
+        self._debug: tuple[str, ...] = ()
+        if name is not None:
+            check_name(name)
+        if "timeout" in given:
+            self._timeout = checked_seconds(given["timeout"], f"timeout={given['timeout']!r}")
+        if "debug" in given:
+            self._debug = tuple(given["debug"])
+            if not all(each in DEBUG for each in self._debug):
+                raise ValueError(f"debug={given['debug']!r}: must be some of {', '.join(map(repr, DEBUG))}")
         self._spec: ChildSpec[T_co] | None = None
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
@@ -112,21 +114,24 @@ class Options(Generic[P, T_co]):
 
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
+        if (
+            self._name is not None
+        ):  # there will be one child of that name: it has its spec in common with no other
+            return self._spec_with(args, kwargs)
         if self._spec is None:
-            self._spec = self._checked_spec()
+            self._spec = self._spec_with((), {})
         return with_arguments(self._spec, args, kwargs)
 
-    def _checked_spec(self) -> ChildSpec[T_co]:
-        """The spec that those of all children started by these options are made from: that of the class, changed."""
+    def _spec_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildSpec[T_co]:
+        """The spec of the class, changed by these options, and with these arguments."""
         given = self._given
         made: ChildSpec[T_co] = spec_of(self._server)
-        keys = {key: given[key] for key in SPEC_KEYS if key in given}
-        if keys:
-            made = made.replace(**keys)
+        if not _OF_THE_SPEC.isdisjoint(given):
+            made = made.replace(**{key: given[key] for key in SPEC_KEYS if key in given})
         spec_id = given.get("id", self._name)
         if spec_id is None:
             spec_id = made.id
-        return with_start_options(made, spec_id, self._name, self._timeout, self._debug)
+        return with_start_options(made, spec_id, args, kwargs, self._name, self._timeout, self._debug)
 
     def scope(self, *args: P.args, **kwargs: P.kwargs) -> Scope[T_co]:
         """The server tied to a block. See ``GenServer.scope``."""

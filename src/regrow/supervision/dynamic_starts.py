@@ -1,9 +1,10 @@
 """How a dynamic supervisor starts a child, and enters it in its books.
 
-``_start_any`` is the usual way, by ``starts``. Most starts are plain: of a server by the spec that its class made,
-without a name or debugging. What the usual way comes to for them is written out in ``_start_child``, so that it takes
-one function: to go from one layer to the next would take as long as a fifth of the start. (It is a handler, which
-nothing calls that handles an exception; so what ``launch`` has to make sure of is so.)
+``_start_any`` is the usual way, by ``starts``. Most starts are plain: of a server by the spec that its class made, or
+by one with a name of its own that regrow keeps, while nobody listens to events. What the usual way comes to for them is
+written out in ``_start_child``, so that it takes one function: to go from one layer to the next would take as long as a
+fifth of the start. (It is a handler, which nothing calls that handles an exception; so what ``launch`` has to make sure
+of is so.)
 
 The first child of a class that starts at once takes the usual way, and leaves word at the class that the next may take
 the short one.
@@ -12,10 +13,14 @@ the short one.
 from __future__ import annotations
 
 from logging import DEBUG
+from math import inf
 from typing import Any
 
-from regrow.kernel.errors import MaxChildren, StartError, StartIgnored
-from regrow.kernel.process import IDLE, STARTING, Behaviour, Pid, Process, new_pid
+from regrow.kernel.errors import AlreadyStarted, MaxChildren, StartError, StartIgnored
+from regrow.kernel.names import claim, is_known
+from regrow.kernel.process import DEAD, IDLE, STARTING, Behaviour, Pid, Process, new_pid
+from regrow.kernel.settling import is_settled
+from regrow.kernel.signals import link_child, unlink
 from regrow.kernel.spawning import told_of
 from regrow.servers.calls import call
 from regrow.servers.child_spec import ChildSpec
@@ -34,16 +39,21 @@ _new = object.__new__
 
 
 class Plain:
-    """What a class knows of its children with one *template*, which can be started in the short way."""
+    """What a class knows of its children that can be started in the short way: those with a name, and those without
+    one that have this *template*, if there is one."""
 
-    __slots__ = ("behaviour", "entry", "handle", "is_temporary", "template")
+    __slots__ = ("behaviour", "entry", "handle", "is_temporary", "kind", "template")
 
-    def __init__(self, kind: type[Any], template: ChildSpec[Any], behaviour: Behaviour) -> None:
+    def __init__(self, kind: type[Any], template: ChildSpec[Any] | None, behaviour: Behaviour) -> None:
+        self.kind = kind
         self.template = template
         self.behaviour = behaviour
         self.handle = handle_class(kind)
-        self.is_temporary = template.restart == "temporary"
-        self.entry = without_arguments(template) if self.is_temporary else template  # in a supervisor's books
+        self.is_temporary = template is not None and template.restart == "temporary"
+        # In a supervisor's books.
+        self.entry: Any = (
+            without_arguments(template) if template is not None and self.is_temporary else template
+        )
 
 
 class DynamicStarts(BaseSupervisor):
@@ -58,16 +68,18 @@ class DynamicStarts(BaseSupervisor):
 
     @call(timeout=None, raises=StartError)
     def _start_child(self, spec: ChildSpec[Any]) -> Any:
-        flags, table, me, template = self._flags, self._table, self._me, spec.template
-        limit = flags.max_children
-        if limit is not None and len(table) + len(self._restarting) >= limit:
-            raise MaxChildren(limit)
-        plain: Plain | None = None if template is None else getattr(template.start, "_regrow_plain", None)
+        flags, table, me, name, start = self._flags, self._table, self._me, spec.name, spec.start
+        if flags.max_children is not inf and len(table) + len(self._restarting) >= flags.limit:
+            raise MaxChildren(flags.limit)
+        plain: Plain | None = getattr(start, "_regrow_plain", None)
         rt, links = me.runtime, None if me.extra is None else me.extra.links
         if (
-            template is None
-            or plain is None
-            or plain.template is not template
+            plain is None
+            or (
+                (spec.template is None or plain.template is not spec.template)
+                if name is None
+                else (plain.kind is not start or spec.debug or rt.listeners or not is_known(name))
+            )
             or spec.kwargs
             or flags.extra_arguments
             or links is None
@@ -89,6 +101,8 @@ class DynamicStarts(BaseSupervisor):
         process.status = STARTING
         process.server = process.mailbox = process.request = process.extra = None
         rt.processes[pid] = process
+        if name is not None:
+            self._name(spec, process)
         try:
             if rt.listeners:
                 told_of(process)
@@ -100,10 +114,14 @@ class DynamicStarts(BaseSupervisor):
                 rt.arm_slice()
             rt.current = process
             context = me.context.copy()
-            # To unpack takes longer than to call.
-            start: Any = template.start
-            server = context.run(start, args[0]) if len(args) == 1 else context.run(start, *args)
-            process.server = server
+            if len(args) == 1:  # to unpack it would take longer than to call
+                kept = args[0]
+                process.server = server = context.run(start, kept)
+                if type(kept) is tuple:
+                    kept = args
+            else:
+                kept = args
+                process.server = server = context.run(start, *args)
             boot = behaviour.boot
             result = None if boot is None else context.run(boot_server, process, boot, server)
         except BaseException as error:
@@ -111,14 +129,21 @@ class DynamicStarts(BaseSupervisor):
             failure = self._failed(spec, failed(process, error))
             raise failure from failure.__cause__
         rt.current = me
-        if result is not None or process.extra is not None or process.mailbox is not None:
+        if (
+            result is not None
+            or process.mailbox is not None
+            or (process.extra is not None and not is_settled(process))
+        ):
             return self._go_on(spec, process, result)
         process.status = IDLE
 
         # As ``_add``, with ``bare``, and ``handle_of``.
-        table[pid] = plain.entry
-        if args and not plain.is_temporary:
-            self._arguments[pid] = args[0] if len(args) == 1 and type(args[0]) is not tuple else args
+        if name is not None:
+            table[pid] = self._without_arguments(spec) if spec.restart == "temporary" else spec
+        else:
+            table[pid] = plain.entry
+            if args and not plain.is_temporary:
+                self._arguments[pid] = kept
         if rt.listeners or logger.isEnabledFor(DEBUG):
             self._tell_of(spec, pid)
         handle: Any = Blank()
@@ -126,6 +151,24 @@ class DynamicStarts(BaseSupervisor):
         handle._timeout = ...
         handle.__class__ = plain.handle
         return handle
+
+    def _name(self, spec: ChildSpec[Any], process: Process) -> None:
+        """Give a process, which nobody was told of yet, the name of its *spec*, as ``launch``."""
+        link_child(self._me, process)
+        try:
+            holder = claim(process, spec.name)
+        except BaseException as error:
+            self._undo(process)
+            raise self._failed(spec, error) from None
+        if holder is not None:
+            self._undo(process)
+            raise AlreadyStarted(holder.pid, spec.name)
+
+    def _undo(self, process: Process) -> None:
+        """As if it had never been: to end would be news to its supervisor, and the next start would have to wait."""
+        unlink(self._me, process)
+        process.status = DEAD
+        del process.runtime.processes[process.pid]
 
     def _go_on(self, spec: ChildSpec[Any], process: Process, result: Any) -> Any:
         """Its ``init`` gave *result*, or there is something to do before it can rest."""
@@ -149,7 +192,7 @@ class DynamicStarts(BaseSupervisor):
             return drive(self._go_on_starting(spec, made))
         self._add(spec, made.pid)
         kind: Any = made.behaviour.kind
-        _leave_word(kind, spec.template, made.behaviour)
+        _leave_word(kind, spec, made.behaviour)
         return handle_of(kind, made)
 
     def _go_on_starting(self, spec: ChildSpec[Any], steps: Stepwise[Started]) -> Stepwise[Any]:
@@ -216,11 +259,20 @@ def dressed(kept: Any) -> tuple[Any, ...]:
     return kept if type(kept) is tuple else (kept,)
 
 
-def _leave_word(kind: Any, template: ChildSpec[Any] | None, behaviour: Behaviour) -> None:
-    """What was started by a spec of this *template* may be started in the short way the next time, if it is plain."""
-    if template is None or template.name is not None or template.debug or behaviour.name_for is not None:
+def _leave_word(kind: Any, spec: ChildSpec[Any], behaviour: Behaviour) -> None:
+    """What was started by *spec* may be started in the short way the next time, if it is plain."""
+    template = spec.template
+    if behaviour.name_for is not None or spec.debug or (template is None and spec.name is None):
         return
-    known = vars(kind).get("_regrow_plain")
-    # The class's own template goes before those of options, which may be made for each start.
-    if known is None or (known.template is not template and template is vars(kind).get("_regrow_spec")):
+    known: Plain | None = vars(kind).get("_regrow_plain")
+    if (
+        known is None
+        or (known.template is None and template is not None)
+        # The class's own template goes before those of options, which may be made for each start.
+        or (
+            known.template is not template
+            and template is vars(kind).get("_regrow_spec")
+            and template is not None
+        )
+    ):
         kind._regrow_plain = Plain(kind, template, behaviour)

@@ -9,6 +9,7 @@ from typing import Any
 
 from regrow.kernel.adoption import ASYNCIO_TASK
 from regrow.kernel.inspection import ProcessInfo, look_at
+from regrow.kernel.names import names_of
 from regrow.kernel.process import Pid
 from regrow.kernel.runtime import Runtime
 
@@ -57,12 +58,7 @@ def snapshot() -> Snapshot:
     processes = {
         pid: look_at(each) for pid, each in rt.processes.items() if each.behaviour is not ASYNCIO_TASK
     }
-    names = {
-        key_of(held.name): each.pid
-        for each in rt.processes.values()
-        if each.extra is not None
-        for held in each.extra.names or ()
-    }
+    names = {key_of(name): each.pid for each in rt.processes.values() for name in names_of(each)}
     return Snapshot(processes, names, tasks)
 
 

@@ -179,9 +179,9 @@ async def _take_away(rt: Runtime, left: Snapshot) -> None:
     for task in left.tasks:
         task.cancel()
     for process in list(rt.processes.values()):
-        for held in list(process.extra.names or ()) if process.extra is not None else ():
-            if left.names.get(key_of(held.name)) == process.pid:
-                names.give_up(process, held)
+        for name in names.names_of(process):
+            if left.names.get(key_of(name)) == process.pid:
+                names.give_up(process, name)
     for _ in range(TURNS):
         if all(task.done() for task in left.tasks) and not any(pid in rt.processes for pid in left.processes):
             return

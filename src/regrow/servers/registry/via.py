@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrow.kernel.mailbox import put_message
-from regrow.kernel.names import Name, local_key
+from regrow.kernel.names import Name, local_key, whole_via
 from regrow.kernel.process import Pid
 from regrow.kernel.runtime import runtime
 from regrow.servers.registry.errors import NotRegistered
@@ -15,6 +15,7 @@ from regrow.servers.registry.server import registry_named
 __all__ = ["RegistryVia"]
 
 
+@whole_via
 class RegistryVia:
     """What ``Registry.via`` makes. It can be used wherever a name can, and be made before the registry runs.
 
@@ -67,7 +68,7 @@ class RegistryVia:
         return self._key == other._key and local_key(self.registry) == local_key(other.registry)
 
     def __hash__(self) -> int:
-        return hash((local_key(self.registry), self._key))
+        return hash(self._key)  # the same key of several registries is rare
 
     def __repr__(self) -> str:
         value = "" if self.value is None else f", {self.value!r}"
