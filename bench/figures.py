@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ class Cell:
 
     values: list[float] = field(default_factory=list)
     details: list[Mapping[str, Any]] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
     problem: str = ""
     failed: bool = False
     note: str = ""
@@ -70,6 +71,7 @@ class Figures:
         cell.failed = cell.failed or "error" in record
         if "value" in record:
             cell.values.append(self._by_the_clock(record))
+            cell.rounds.append(record["round"])
             cell.details.append(record["detail"])
             cell.note = record["detail"].get("note", "")
 
@@ -105,17 +107,40 @@ class Figures:
 
     def stage(self, row: Row, system: str, stage: str) -> float:
         """Microseconds a child of one stage of the growth workload."""
-        key = f"{stage}_cpu" if self.clock == "cpu" else stage
-        return self.cell(row, system).detail(key) or 0.0
+        return self.cell(row, system).detail(self._key(stage)) or 0.0
+
+    def growth(self, row: Row, system: str, stages: Sequence[str]) -> float:
+        """What these *stages* take a child at this size over what they take at the best one: the median of the rounds'
+        ratios."""
+        keys = [self._key(stage) for stage in stages]
+        taken = {
+            n: by_round(cell.rounds, [sum(each[key] for key in keys) for each in cell.details])
+            for (name, n, of), cell in self.cells.items()
+            if name == row.workload.name and of == system and cell.value is not None
+        }
+        best = {
+            each: min(rounds[each] for rounds in taken.values() if each in rounds) for each in taken[row.n]
+        }
+        return median(took / best[each] for each, took in taken[row.n].items())
+
+    def _key(self, stage: str) -> str:
+        return f"{stage}_cpu" if self.clock == "cpu" else stage
 
     def smaller(self, row: Row, system: str) -> tuple[int, Cell]:
         sizes = [n for name, n, of in self.cells if name == row.workload.name and of == system and n < row.n]
         return (max(sizes), self.cells[row.workload.name, max(sizes), system]) if sizes else (0, Cell())
 
     def ratio(self, row: Row, system: str, of: str = "regrow") -> float | None:
-        """regrow's figure over that of *system*."""
-        mine, other = self.cell(row, of).value, self.cell(row, system).value
-        return mine / other if mine is not None and other else None
+        """regrow's figure over that of *system*: the median of what it is in each round.
+
+        A round does a workload on one system right after the other, so a slow minute of the machine falls on both.
+        """
+        mine, other = self.cell(row, of), self.cell(row, system)
+        if mine.value is None or not other.value:
+            return None
+        ours, theirs = by_round(mine.rounds, mine.values), by_round(other.rounds, other.values)
+        ratios = [ours[each] / theirs[each] for each in ours.keys() & theirs.keys()]
+        return median(ratios) if ratios else mine.value / other.value
 
     def starved(self) -> tuple[int, int]:
         """How many of the runs on one core had less than nine tenths of it, and of how many."""
@@ -129,6 +154,14 @@ class Figures:
     def versions(self, systems: Iterable[str]) -> list[tuple[str, str]]:
         found = {each["system"]: each["version"] for each in self.records if "version" in each}
         return [(system, found[system]) for system in systems if system in found]
+
+
+def by_round(rounds: Sequence[int], values: Sequence[float]) -> dict[int, float]:
+    """The median of the *values* of each round."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for each, value in zip(rounds, values, strict=True):
+        found[each].append(value)
+    return {each: median(values) for each, values in found.items()}
 
 
 def by_name(name: str) -> Workload:

@@ -308,7 +308,7 @@ class Child(GenServer):
 
 async def growth(n: int) -> Figure:
     """Microseconds a child of each stage of its life, with *n* alive. Small trees are grown again and again."""
-    again = max(1, 20_000 // n)
+    again = max(1, 200_000 // n)
     crashes = min(n, 10_000)
     start, calls, crash, end = Stopwatch(), Stopwatch(), Stopwatch(), Stopwatch()
     gate = Gate()

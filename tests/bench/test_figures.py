@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.figures import Figures, shown
-from bench.report import problems, side_by_side, targets
+from bench.report import growth, problems, side_by_side, targets
 from bench.run import oftener_if_short
 
 
@@ -83,6 +83,36 @@ def test_a_peer_at_a_smaller_size_is_compared_with_the_usual_one() -> None:
     row = found.rows("speed")[0]
     assert row.n == 100_000
     assert found.ratio(row, "pykka") == 4.0
+
+
+def test_a_ratio_is_of_what_was_measured_in_one_round() -> None:
+    """In the first round the machine was twice as fast as in the second, and in the third half as fast."""
+    rounds = [(300.0, 100.0), (150.0, 50.0), (70.0, 25.0)]
+    found = figures(
+        *(record("call", "regrow", mine, round=number) for number, (mine, _) in enumerate(rounds)),
+        *(record("call", "regrow", mine + 2, round=number) for number, (mine, _) in enumerate(rounds)),
+        *(record("call", "elixir", other, round=number) for number, (_, other) in enumerate(rounds[:2])),
+    )
+    assert found.ratio(found.rows("speed")[0], "elixir") == (301 / 100 + 151 / 50) / 2
+
+
+def test_growth_is_over_the_least_of_its_round() -> None:
+    def stages(start: float, crash: float) -> dict[str, float]:
+        return {"start": start, "call": 1.0, "crash": crash, "shutdown": 1.0}
+
+    found = figures(
+        record("growth", "regrow", 8.0, n=1000, round=0, detail=stages(2.0, 4.0)),
+        record("growth", "regrow", 9.0, n=10_000, round=0, detail=stages(3.0, 4.0)),
+        record("growth", "regrow", 16.0, n=1000, round=1, detail=stages(10.0, 4.0)),
+        record("growth", "regrow", 8.0, n=10_000, round=1, detail=stages(2.0, 4.0)),
+    )
+    small, large = found.rows("growth")
+    assert found.growth(small, "regrow", ["start"]) == (1 + 5) / 2
+    assert found.growth(large, "regrow", ["start"]) == (1.5 + 1) / 2
+    assert found.growth(small, "regrow", ["call", "crash"]) == 1
+    table = growth(found)
+    assert row_of(table[1:], "regrow")[-3:-1] == ["× 1.50 (over 1.25)", "start × 3.00 (over 1.25)"]
+    assert table[2][-3:-1] == ["× 1.06", "start × 1.25"]
 
 
 @pytest.mark.parametrize(
