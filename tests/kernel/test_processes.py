@@ -209,6 +209,18 @@ async def test_a_class_counts_by_its_module_and_qualified_name() -> None:
     assert process.whereis(one) is None
 
 
+async def test_a_class_that_is_called_otherwise_meanwhile_gives_its_name_back_all_the_same() -> None:
+    renamed = type("Renamed", (), {})
+    pid = process.spawn(idle)
+    process.register(renamed, pid)
+    renamed.__qualname__ = "Otherwise"
+    process.exit(pid, "enough")
+    await end_of(pid)
+    renamed.__qualname__ = "Renamed"
+    assert process.whereis(renamed) is None
+    assert process.registered() == []
+
+
 @pytest.mark.behaviour("PROC-24")
 async def test_register_refuses_the_dead_and_a_second_name() -> None:
     async def nothing() -> None: ...

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from regrow import (
+    DynamicSupervisor,
     GenServer,
     InvalidName,
     NoProcess,
@@ -86,6 +87,11 @@ class Game(GenServer):
 
         brush()
 
+    @functools.cached_property
+    def deep(self) -> int:
+        self.depth = 3
+        return self.depth
+
 
 class Chess(Game):
     pass
@@ -148,13 +154,53 @@ async def test_the_state_cannot_be_reached_and_the_error_says_what_can(name: str
 
 async def test_a_name_that_the_server_has_not_either_is_pythons_own_error() -> None:
     game = await Game.start()
-    with pytest.raises(AttributeError, match="'GameHandle' object has no attribute 'plays'") as caught:
+    with pytest.raises(AttributeError, match="'Game handle' object has no attribute 'plays'") as caught:
         game.plays  # type: ignore[attr-defined]  # noqa: B018  # that it has none is the point
     assert (caught.value.name, caught.value.obj) == (
         "plays",
         game,
     )  # Python's "Did you mean" goes by these, and dir()
     assert not hasattr(game, "_nonsense")
+
+
+class Retry:
+    def __call__(self, *_: object) -> str:
+        return "tried"
+
+
+def turned_round(function: Any) -> Any:
+    function.__wrapped__ = function
+    return function
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [functools.wraps(each) for each in (Retry(), Retry, len, functools.partial(len))] + [turned_round],
+)
+async def test_what_a_method_says_that_it_wraps_may_be_anything(decorate: Callable[..., Any]) -> None:
+    class Server(GenServer):
+        @decorate
+        def helper(self) -> None: ...
+
+        @call
+        def get(self) -> int:
+            return 2
+
+    async with DynamicSupervisor.scope() as sup:
+        server = await sup.start_child(Server)
+        with pytest.raises(AttributeError, match=r"Server.helper can't be reached through a handle"):
+            server.helper()
+        assert await server.get() == 2
+
+
+async def test_a_handle_is_no_via_for_what_its_server_calls_on_others() -> None:
+    class Server(GenServer):
+        def find(self, name: Any) -> Any:
+            return name.whereis_name(), name.register_name, name.unregister_name, name.send
+
+    server = await Server.start()
+    with pytest.raises(InvalidName, match="can't be a name: use a string"):
+        Server.options(name=server)
 
 
 async def test_the_attributes_of_a_handle_are_found_the_short_way() -> None:

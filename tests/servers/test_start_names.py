@@ -64,6 +64,19 @@ async def test_a_name_that_can_be_no_id_is_refused_where_the_spec_is_made() -> N
     assert Server.options(name=Unhashable(), id="one").child_spec().id == "one"
 
 
+async def test_the_class_of_a_via_need_not_be_hashable() -> None:
+    class Meta(type):
+        __eq__ = type.__eq__
+
+    class Odd(Via, metaclass=Meta): ...
+
+    via = Odd()
+    server = await Server.options(name=via).start()
+    assert process.whereis(via) == process.pid_of(server)
+    with pytest.raises(InvalidName, match="can't be a name"):
+        Server.options(name=Meta("Other", (), {})())
+
+
 class Via:
     held: Any = None
     fails: BaseException | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import math
@@ -427,6 +428,34 @@ async def test_a_name_whose_keeper_is_gone_is_refused_and_nothing_is_left(
         assert not caplog.records  # no child has crashed: there was none yet
         assert process.processes() == before
         assert (await sup.count_children()).active == 1
+
+
+async def test_a_key_that_fails_half_way_leaves_nothing_in_the_registry(ways: Ways) -> None:
+    class Key:
+        fuse = 0
+
+        def __hash__(self) -> int:
+            self.fuse -= 1
+            if self.fuse == 0:
+                raise ValueError("no hash any more")
+            return 1
+
+    runtime().inline = "on"
+    key = Key()
+    async with Registry.scope("names", keys="unique") as registry, DynamicSupervisor.scope() as sup:
+        await sup.start_child(Child)
+        spec = Child.options(name=registry.via(key), id="one").child_spec()
+        before = process.processes()
+        for fuse in range(1, 9):
+            key.fuse = fuse
+            with contextlib.suppress(StartError):
+                await sup.terminate_child(await sup.start_child(spec))
+            key.fuse = 0
+            await registry.settled()
+            assert registry.count() == 0
+            assert process.processes() == before
+            linked = [process.info(pid).links for pid in before]  # type: ignore[union-attr]  # they all live
+            assert {pid for links in linked for pid in links} <= {*before}
 
 
 async def test_where_nothing_runs_on_its_callers_stack_there_is_no_short_way(ways: Ways) -> None:

@@ -66,12 +66,13 @@ class Via(Protocol):
 
 VIA: Final = ("register_name", "unregister_name", "whereis_name", "send")
 
-_whole_vias: set[type[Any]] = set()
+_whole_vias: tuple[type[Any], ...] = ()
 
 
 def whole_via(kind: type[T]) -> type[T]:
     """Class decorator: *kind* has the four functions of a via, which need not be looked for each time."""
-    _whole_vias.add(kind)
+    global _whole_vias
+    _whole_vias = (*_whole_vias, kind)
     return kind
 
 
@@ -219,5 +220,10 @@ def release(process: Process, name: Any) -> None:
     if is_via(name):
         if name.whereis_name() in (None, process.pid):
             name.unregister_name()
-    elif process.runtime.names.get(local_key(name)) is process:
-        del process.runtime.names[local_key(name)]
+        return
+    held = process.runtime.names
+    key = local_key(name)
+    if held.get(key) is not process:  # it is a class that is called otherwise now
+        key = next((each for each, holder in held.items() if holder is process), key)
+    if held.get(key) is process:
+        del held[key]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from inspect import unwrap
+from dis import get_instructions
+from functools import cached_property, lru_cache
 from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
@@ -26,8 +27,8 @@ class Own:
     """Stands in a handle class for what only the server itself has, and says so.
 
     A ``__getattr__`` could say it of any name. But where a class has one, Python 3.11 finds none of its attributes the
-    short way, and each message would take a tenth longer. A name that the server does not know either gets Python's
-    own error, which knows the names that are like it.
+    short way, and each message would take a tenth longer. A name that the server's class neither has nor sets gets
+    Python's own error, which knows the names that are like it.
     """
 
     __slots__ = ("name",)
@@ -130,7 +131,7 @@ def _make_class(server: type[Any]) -> type[Any]:
     for name in own_names(server):
         if name not in space and not hasattr(Handle, name):
             space[name] = Own(name)
-    return type(f"{server.__name__}Handle", (Handle,), space)
+    return type(f"{server.__name__} handle", (Handle,), space)
 
 
 def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
@@ -149,28 +150,37 @@ def declared_in(server: type[Any]) -> dict[str, Declared[Any, Any]]:
 
 
 def own_names(server: type[Any]) -> set[str]:
-    """What the class of *server* has, and all that its functions speak of, which its state is among."""
+    """What the class of *server* has, and what its functions set, which is its state."""
     names: set[str] = set()
     for each in server.__mro__[:-1]:
         for name, member in vars(each).items():
             names.add(name)
             for function in functions_in(member):
-                names.update(names_in(function.__code__))
+                names.update(names_set_in(function.__code__))
     return {name for name in names if not name.startswith("__")}
 
 
 def functions_in(member: object) -> list[FunctionType]:
-    """The plain functions that *member* of a class is made of."""
-    if isinstance(member, Declared):
-        member = member.function
-    parts = (member.fget, member.fset, member.fdel) if isinstance(member, property) else (member,)
-    # Of a decorated one, what it was.
-    return [unwrap(part) for part in parts if isinstance(part, FunctionType)]
+    """The plain functions that *member* of a class is made of; of a decorated one, what it was as well."""
+    if isinstance(member, property):
+        parts: list[Any] = [member.fget, member.fset, member.fdel]
+    elif isinstance(member, cached_property):
+        parts = [member.func]
+    else:
+        parts = [member.function if isinstance(member, Declared) else member]
+    found: list[FunctionType] = []
+    for part in parts:
+        while isinstance(part, FunctionType) and part not in found:
+            found.append(part)
+            part = vars(part).get("__wrapped__")
+    return found
 
 
-def names_in(code: CodeType) -> set[str]:
-    inner = [names_in(each) for each in code.co_consts if isinstance(each, CodeType)]
-    return {*code.co_names}.union(*inner)
+@lru_cache(maxsize=1024)  # the functions of base classes are looked at for each server
+def names_set_in(code: CodeType) -> frozenset[str]:
+    """The names of attributes that *code*, or a function inside of it, assigns to."""
+    names = frozenset(each.argval for each in get_instructions(code) if each.opname == "STORE_ATTR")
+    return names.union(*(names_set_in(each) for each in code.co_consts if isinstance(each, CodeType)))
 
 
 class Blank(Handle):

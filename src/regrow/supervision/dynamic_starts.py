@@ -16,9 +16,11 @@ from logging import DEBUG
 from math import inf
 from typing import Any
 
+from regrow.kernel.death import finish
 from regrow.kernel.errors import AlreadyStarted, MaxChildren, StartError, StartIgnored
 from regrow.kernel.names import claim, is_known
 from regrow.kernel.process import DEAD, IDLE, STARTING, Behaviour, Pid, Process, new_pid
+from regrow.kernel.reasons import NORMAL
 from regrow.kernel.settling import is_settled
 from regrow.kernel.signals import link_child, unlink
 from regrow.kernel.spawning import told_of
@@ -157,18 +159,16 @@ class DynamicStarts(BaseSupervisor):
         link_child(self._me, process)
         try:
             holder = claim(process, spec.name)
-        except BaseException as error:
-            self._undo(process)
+        except BaseException as error:  # a key's own hash, say, when the registry had begun
+            unlink(self._me, process)
+            finish(process, NORMAL)
             raise self._failed(spec, error) from None
         if holder is not None:
-            self._undo(process)
+            # As if it had never been: its end would be news to its supervisor, and the next start would have to wait.
+            unlink(self._me, process)
+            process.status = DEAD
+            del process.runtime.processes[process.pid]
             raise AlreadyStarted(holder.pid, spec.name)
-
-    def _undo(self, process: Process) -> None:
-        """As if it had never been: to end would be news to its supervisor, and the next start would have to wait."""
-        unlink(self._me, process)
-        process.status = DEAD
-        del process.runtime.processes[process.pid]
 
     def _go_on(self, spec: ChildSpec[Any], process: Process, result: Any) -> Any:
         """Its ``init`` gave *result*, or there is something to do before it can rest."""
