@@ -2,7 +2,8 @@
 
 One run is one process: a workload on a system, once, started afresh. The rounds are interleaved (each round does every
 workload on every system before the next begins), so that a slow minute of the machine falls on all of them. Each
-system has one core, the same one for all; the ``-free`` columns may use what there is.
+system has one core, the same one for all; the ``-free`` columns may use what there is. The raw records are kept after
+each round, so a run that is cut short can be shown all the same (``python -m bench.report``).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def main() -> None:
     ]
     cells = list(dict.fromkeys((w, size_for(s, w, n), s) for w, n, s in cells))
     records: list[dict[str, Any]] = []
+    results = {"rounds": 0, "clock": given.clock, "records": records}
     taken: dict[Any, float] = {}
     times: dict[Any, int] = {}
     for round_ in range(given.rounds):
@@ -77,10 +79,10 @@ def main() -> None:
                 if "value" not in told:
                     taken[cell] = ENOUGH  # it won't do better the next time
             taken[cell] = taken.get(cell, 0.0) + time.monotonic() - start
-    CACHE.mkdir(exist_ok=True)
+        results["rounds"] = round_ + 1
+        CACHE.mkdir(exist_ok=True)
+        (CACHE / "records.json").write_text(json.dumps(results))
     whole = not (given.only or given.systems or given.quick)
-    results = {"rounds": given.rounds, "clock": given.clock, "records": records}
-    (CACHE / "records.json").write_text(json.dumps(results))
     report.tell(results, write=whole or given.write)
 
 
