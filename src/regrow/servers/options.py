@@ -114,9 +114,8 @@ class Options(Generic[P, T_co]):
 
     def child_spec(self, *args: P.args, **kwargs: P.kwargs) -> ChildSpec[T_co]:
         """The spec of a child that is started so. Its id is the one given, else the name, else the class."""
-        if (
-            self._name is not None
-        ):  # there will be one child of that name: it has its spec in common with no other
+        if self._name is not None:
+            # There will be one child of that name: it has its spec in common with no other.
             return self._spec_with(args, kwargs)
         if self._spec is None:
             self._spec = self._spec_with((), {})
